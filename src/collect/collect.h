@@ -1,0 +1,61 @@
+/*-------------------------------------------------------------------------
+ *
+ * collect.h
+ *		The collector table: what a sampler's round reads, and how often.
+ *
+ * A collector is one file and one row in collect.c.  Its callback runs in a
+ * step of its own (step/guard.h): an error costs its readings, never the
+ * sample.  It must not wait, and gets the round's time as an argument: nothing
+ * here asks the clock.
+ *
+ * src/collect/collect.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBMAINT_COLLECT_H
+#define DBMAINT_COLLECT_H
+
+#include "metric.h"
+#include "shared.h"
+
+/* What one round collects. */
+typedef struct Collection
+{
+	TimestampTz at;				/* the round's time */
+	const char *schema;			/* the extension's, quoted */
+	const SampleMemory *before; /* what the previous sample read */
+	SampleMemory *now;			/* what this one reads, for the next */
+	double		interval_ms;	/* since the previous sample; 0: unknown */
+	Readings	readings;
+	struct varlena *histogram;	/* of the interval, or NULL */
+	int			collector;		/* the one that runs */
+} Collection;
+
+typedef struct CollectorInfo
+{
+	const char *name;
+	MetricScope scope;			/* METRIC_CLUSTER: home database only */
+	const int  *interval_s;
+	void		(*collect) (Collection *collection);
+} CollectorInfo;
+
+extern const CollectorInfo collectors[];
+extern const int collector_count;
+
+/* The collectors' callbacks, one file each. */
+extern void collect_response_time(Collection *collection);
+extern void collect_activity(Collection *collection);
+extern void collect_database(Collection *collection);
+extern void collect_database_size(Collection *collection);
+extern void collect_server(Collection *collection);
+extern void collect_host(Collection *collection);
+
+/*
+ * Records a reading of the metric.  For a counter, `value` is the total, and
+ * what is recorded is its increase since the previous sample; nothing where
+ * there was none, or the total went down.
+ */
+extern void collect_record(Collection *collection, MetricId metric,
+						   double value);
+
+#endif							/* DBMAINT_COLLECT_H */

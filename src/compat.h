@@ -1,0 +1,96 @@
+/*-------------------------------------------------------------------------
+ *
+ * compat.h
+ *		Every difference between the supported server versions.
+ *
+ * No other file tests PG_VERSION_NUM.  Shims have the shape of the newest
+ * interface and name what changed and when, so that they can be deleted when
+ * the oldest supported version moves on.
+ *
+ * src/compat.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBMAINT_COMPAT_H
+#define DBMAINT_COMPAT_H
+
+#include "postgres.h"
+
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/proc.h"
+#include "utils/wait_event.h"	/* 19: no longer included by pgstat.h */
+
+#if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 200000
+#error "dbmaint supports PostgreSQL 15 to 19"
+#endif
+
+/* 18: PG_MODULE_MAGIC_EXT names the module and its version. */
+#if PG_VERSION_NUM >= 180000
+#define DBMAINT_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "dbmaint", .version = DBMAINT_VERSION)
+#else
+#define DBMAINT_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+/* 18: ExecutorRun lost execute_once. */
+#if PG_VERSION_NUM >= 180000
+#define EXECUTOR_RUN_ARGS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count
+#define EXECUTOR_RUN_PASS queryDesc, direction, count
+#else
+#define EXECUTOR_RUN_ARGS \
+	QueryDesc *queryDesc, ScanDirection direction, uint64 count, \
+	bool execute_once
+#define EXECUTOR_RUN_PASS queryDesc, direction, count, execute_once
+#endif
+
+/* 19: the postmaster itself ends a worker that stands in the way of DDL. */
+#if PG_VERSION_NUM >= 190000
+#define WORKER_INTERRUPTIBLE BGWORKER_INTERRUPTIBLE
+#else
+#define WORKER_INTERRUPTIBLE 0
+#endif
+
+/* 17: extensions name their own wait events. */
+static inline uint32
+wait_event_named(const char *name)
+{
+#if PG_VERSION_NUM >= 170000
+	return WaitEventExtensionNew(name);
+#else
+	(void) name;
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+/* 17: transaction_timeout, and the need to pin it. */
+#if PG_VERSION_NUM >= 170000
+#define HAVE_TRANSACTION_TIMEOUT 1
+#else
+#define HAVE_TRANSACTION_TIMEOUT 0
+#endif
+
+/*
+ * 17: backends are counted by ProcNumber, which is no longer called
+ * BackendId, and PGPROC lost pgprocno.
+ */
+#if PG_VERSION_NUM >= 170000
+#define MY_PROC_NUMBER ((uint32) MyProcNumber)
+#else
+#define MY_PROC_NUMBER ((uint32) MyProc->pgprocno)
+#endif
+
+/* 17: the variable IsBackgroundWorker became a macro like its siblings. */
+#if PG_VERSION_NUM < 170000
+#define AmBackgroundWorkerProcess() IsBackgroundWorker
+#endif
+
+/* 16: palloc_object() and its kin. */
+#ifndef palloc_object
+#define palloc_object(type) ((type *) palloc(sizeof(type)))
+#define palloc0_object(type) ((type *) palloc0(sizeof(type)))
+#define palloc_array(type, count) ((type *) palloc(sizeof(type) * (count)))
+#endif
+
+#endif							/* DBMAINT_COMPAT_H */

@@ -1,0 +1,181 @@
+/*-------------------------------------------------------------------------
+ *
+ * history.c
+ *		Writes samples, expires them.
+ *
+ * src/history/history.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "history/history.h"
+#include "lib/stringinfo.h"
+#include "step/query.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+
+/* the row's first columns: "timestamp", database_oid, latency_histogram */
+#define FIXED_COLUMNS 3
+
+bool
+history_find_extension(Extension *extension)
+{
+	Relation	rel = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_extension_extname, BTEqualStrategyNumber,
+				F_NAMEEQ, CStringGetDatum("dbmaint"));
+	scan = systable_beginscan(rel, ExtensionNameIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		bool		isnull;
+		Datum		version = heap_getattr(tuple, Anum_pg_extension_extversion,
+										   RelationGetDescr(rel), &isnull);
+
+		extension->schema_oid =
+			((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+		extension->schema = pstrdup(quote_identifier(get_namespace_name(extension->schema_oid)));
+		extension->version = TextDatumGetCString(version);
+	}
+	systable_endscan(scan);
+	table_close(rel, AccessShareLock);
+
+	return HeapTupleIsValid(tuple);
+}
+
+/* Locks performance_metrics; returns false if it is no longer there. */
+static bool
+lock_history(const Extension *extension)
+{
+	Oid			relid = get_relname_relid("performance_metrics",
+										  extension->schema_oid);
+	Relation	rel;
+	bool		foreign_code;
+
+	if (!OidIsValid(relid))
+		return false;
+	rel = try_relation_open(relid, RowExclusiveLock);
+	if (rel == NULL)
+		return false;
+	foreign_code = rel->trigdesc != NULL || rel->rd_rules != NULL;
+	relation_close(rel, NoLock);
+
+	if (foreign_code)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("table \"performance_metrics\" has triggers or rules"),
+				 errdetail("They would run with the rights of a superuser."),
+				 errhint("Drop them.")));
+	return true;
+}
+
+static Datum
+reading_datum(MetricId metric, double value)
+{
+	switch (metrics[metric].sqltype)
+	{
+		case INT4OID:
+			return Int32GetDatum((int32) Min(Max(value, PG_INT32_MIN),
+											 PG_INT32_MAX));
+		case INT8OID:
+			/* 2^63 as a double is past the end */
+			return Int64GetDatum(value >= (double) PG_INT64_MAX ?
+								 PG_INT64_MAX : (int64) value);
+		default:
+			return Float8GetDatum(value);
+	}
+}
+
+/* "INSERT INTO s.performance_metrics (...) VALUES ($1, ...)" */
+static char *
+insert_statement(const char *schema)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql,
+					 "INSERT INTO %s.performance_metrics (\"timestamp\", database_oid, latency_histogram",
+					 schema);
+	for (int i = 0; i < METRIC_COUNT; i++)
+		appendStringInfo(&sql, ", %s", metrics[i].name);
+	appendStringInfoString(&sql, ") VALUES ($1");
+	for (int i = 1; i < METRIC_COUNT + FIXED_COLUMNS; i++)
+		appendStringInfo(&sql, ", $%d", i + 1);
+	appendStringInfoString(&sql, ") ON CONFLICT DO NOTHING");
+	return sql.data;
+}
+
+bool
+history_write(const Extension *extension, const Collection *collection)
+{
+	Oid			types[METRIC_COUNT + FIXED_COLUMNS];
+	Datum		values[METRIC_COUNT + FIXED_COLUMNS];
+	char		nulls[METRIC_COUNT + FIXED_COLUMNS];
+
+	if (!lock_history(extension))
+		return false;
+
+	memset(nulls, ' ', sizeof(nulls));
+	types[0] = TIMESTAMPTZOID;
+	values[0] = TimestampTzGetDatum(collection->at);
+	types[1] = OIDOID;
+	values[1] = ObjectIdGetDatum(MyDatabaseId);
+	types[2] = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+							   CStringGetDatum("dbmaint_histogram"),
+							   ObjectIdGetDatum(extension->schema_oid));
+	values[2] = PointerGetDatum(collection->histogram);
+	if (collection->histogram == NULL)
+		nulls[2] = 'n';
+
+	for (int i = 0; i < METRIC_COUNT; i++)
+	{
+		types[i + FIXED_COLUMNS] = metrics[i].sqltype;
+		if (collection->readings.known[i])
+			values[i + FIXED_COLUMNS] =
+				reading_datum(i, collection->readings.value[i]);
+		else
+		{
+			values[i + FIXED_COLUMNS] = (Datum) 0;
+			nulls[i + FIXED_COLUMNS] = 'n';
+		}
+	}
+
+	query_begin(insert_statement(extension->schema),
+				METRIC_COUNT + FIXED_COLUMNS, types, values, nulls);
+	query_end();
+	return true;
+}
+
+int64
+history_expire(const Extension *extension, TimestampTz at)
+{
+	Oid			type = TIMESTAMPTZOID;
+	Datum		value = TimestampTzGetDatum(at);
+	char	   *sql = psprintf("SELECT %s.dbmaint_expire_history($1)",
+							   extension->schema);
+	int64		expired = 0;
+	bool		isnull;
+
+	if (!lock_history(extension))
+		return 0;
+	if (query_begin(sql, 1, &type, &value, NULL) > 0)
+		expired = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+											  SPI_tuptable->tupdesc, 1,
+											  &isnull));
+	query_end();
+	return expired;
+}

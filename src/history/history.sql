@@ -1,0 +1,287 @@
+-- src/history/history.sql: performance_metrics, its views, and its retention.
+
+CREATE TABLE performance_metrics (
+    "timestamp" timestamptz NOT NULL,
+    database_oid oid NOT NULL,
+    sample_interval_ms float8,
+    response_time_ms float8,
+    p50_ms float8,
+    p95_ms float8,
+    p99_ms float8,
+    max_ms float8,
+    query_count bigint,
+    slow_query_count bigint,
+    failed_query_count bigint,
+    latency_histogram dbmaint_histogram,
+    total_connections int,
+    active_connections int,
+    idle_connections int,
+    idle_in_transaction_connections int,
+    max_connections int,
+    blocked_sessions int,
+    oldest_transaction_ms float8,
+    longest_query_ms float8,
+    lwlock_waits int,
+    io_waits int,
+    client_waits int,
+    other_waits int,
+    database_connections int,
+    commits bigint,
+    rollbacks bigint,
+    blocks_read bigint,
+    blocks_hit bigint,
+    cache_hit_ratio float8,
+    deadlocks bigint,
+    temp_files bigint,
+    temp_bytes bigint,
+    checksum_failures bigint,
+    database_size_bytes bigint,
+    wal_bytes bigint,
+    checkpoints_timed bigint,
+    checkpoints_requested bigint,
+    load_1m float8,
+    cpu_busy_ratio float8,
+    memory_total_bytes bigint,
+    memory_available_bytes bigint,
+    disk_free_bytes bigint,
+    disk_free_ratio float8,
+    PRIMARY KEY (database_oid, "timestamp")
+);
+-- the runbooks' queries look for a range of time alone
+CREATE INDEX performance_metrics_timestamp_idx ON performance_metrics ("timestamp");
+
+COMMENT ON TABLE performance_metrics IS
+'One row a sample: what this database and, in the home database, the server did since the previous sample. NULL means not known, or not read in this round.';
+COMMENT ON COLUMN performance_metrics."timestamp" IS
+'When the sample was due.';
+COMMENT ON COLUMN performance_metrics.database_oid IS
+'The database that was measured; rows that a copy of a database brought along have another one''s.';
+COMMENT ON COLUMN performance_metrics.sample_interval_ms IS
+'Time since the previous sample, in milliseconds; NULL for the first one.';
+COMMENT ON COLUMN performance_metrics.response_time_ms IS
+'Mean response time of the interval''s statements, in milliseconds; NULL where none ended.';
+COMMENT ON COLUMN performance_metrics.p50_ms IS
+'Median response time of the interval, in milliseconds.';
+COMMENT ON COLUMN performance_metrics.p95_ms IS
+'95th percentile of the interval''s response times, in milliseconds.';
+COMMENT ON COLUMN performance_metrics.p99_ms IS
+'99th percentile of the interval''s response times, in milliseconds.';
+COMMENT ON COLUMN performance_metrics.max_ms IS
+'Longest response time of the interval, in milliseconds.';
+COMMENT ON COLUMN performance_metrics.query_count IS
+'Statements that clients finished in the interval.';
+COMMENT ON COLUMN performance_metrics.slow_query_count IS
+'Statements of the interval that took dbmaint.slow_query_threshold or longer.';
+COMMENT ON COLUMN performance_metrics.failed_query_count IS
+'Statements of the interval that failed or were cancelled; their time is in no other column.';
+COMMENT ON COLUMN performance_metrics.latency_histogram IS
+'The response times of the interval, for percentiles over any range: dbmaint_percentile(dbmaint_histogram_merge(latency_histogram), 0.95).';
+COMMENT ON COLUMN performance_metrics.total_connections IS
+'Client connections of the server.';
+COMMENT ON COLUMN performance_metrics.active_connections IS
+'Client connections that are running a statement.';
+COMMENT ON COLUMN performance_metrics.idle_connections IS
+'Client connections that wait for their client outside a transaction.';
+COMMENT ON COLUMN performance_metrics.idle_in_transaction_connections IS
+'Client connections that wait for their client inside a transaction.';
+COMMENT ON COLUMN performance_metrics.max_connections IS
+'The setting max_connections.';
+COMMENT ON COLUMN performance_metrics.blocked_sessions IS
+'Sessions that wait for a heavyweight lock.';
+COMMENT ON COLUMN performance_metrics.oldest_transaction_ms IS
+'Age of the oldest open transaction of a client, in milliseconds; NULL where none is open.';
+COMMENT ON COLUMN performance_metrics.longest_query_ms IS
+'Age of the statement that has been running longest, in milliseconds; NULL where none is running.';
+COMMENT ON COLUMN performance_metrics.lwlock_waits IS
+'Active sessions that wait for a lightweight lock.';
+COMMENT ON COLUMN performance_metrics.io_waits IS
+'Active sessions that wait for I/O.';
+COMMENT ON COLUMN performance_metrics.client_waits IS
+'Active sessions that wait for their client.';
+COMMENT ON COLUMN performance_metrics.other_waits IS
+'Active sessions that wait for anything else than a lock, a lightweight lock, I/O or their client.';
+COMMENT ON COLUMN performance_metrics.database_connections IS
+'Sessions connected to this database.';
+COMMENT ON COLUMN performance_metrics.commits IS
+'Transactions committed in this database in the interval.';
+COMMENT ON COLUMN performance_metrics.rollbacks IS
+'Transactions rolled back in this database in the interval.';
+COMMENT ON COLUMN performance_metrics.blocks_read IS
+'Blocks of this database read from outside the buffer cache in the interval.';
+COMMENT ON COLUMN performance_metrics.blocks_hit IS
+'Blocks of this database found in the buffer cache in the interval.';
+COMMENT ON COLUMN performance_metrics.cache_hit_ratio IS
+'blocks_hit / (blocks_hit + blocks_read), from 0 to 1; NULL where no block was touched.';
+COMMENT ON COLUMN performance_metrics.deadlocks IS
+'Deadlocks detected in this database in the interval.';
+COMMENT ON COLUMN performance_metrics.temp_files IS
+'Temporary files that statements of this database made in the interval.';
+COMMENT ON COLUMN performance_metrics.temp_bytes IS
+'Bytes written to temporary files in the interval.';
+COMMENT ON COLUMN performance_metrics.checksum_failures IS
+'Pages of this database whose checksum failed in the interval; NULL where data checksums are off.';
+COMMENT ON COLUMN performance_metrics.database_size_bytes IS
+'Size of this database on disk, in bytes.';
+COMMENT ON COLUMN performance_metrics.wal_bytes IS
+'WAL written in the interval, in bytes.';
+COMMENT ON COLUMN performance_metrics.checkpoints_timed IS
+'Checkpoints that began on schedule in the interval.';
+COMMENT ON COLUMN performance_metrics.checkpoints_requested IS
+'Checkpoints that were requested in the interval.';
+COMMENT ON COLUMN performance_metrics.load_1m IS
+'The host''s load average over one minute.';
+COMMENT ON COLUMN performance_metrics.cpu_busy_ratio IS
+'Share of the host''s CPU time that was not idle in the interval, from 0 to 1.';
+COMMENT ON COLUMN performance_metrics.memory_total_bytes IS
+'The host''s memory, in bytes.';
+COMMENT ON COLUMN performance_metrics.memory_available_bytes IS
+'Memory that the host can give to programs without swapping, in bytes.';
+COMMENT ON COLUMN performance_metrics.disk_free_bytes IS
+'Free space on the fullest file system that holds a tablespace or the WAL, in bytes.';
+COMMENT ON COLUMN performance_metrics.disk_free_ratio IS
+'disk_free_bytes as a share of that file system''s size, from 0 to 1.';
+
+-- History is not dumped: no pg_extension_config_dump here.
+
+CREATE VIEW dbmaint_samples AS
+SELECT m.*
+  FROM performance_metrics AS m
+ WHERE m.database_oid OPERATOR(pg_catalog.=)
+       (SELECT d.oid FROM pg_catalog.pg_database AS d
+         WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database());
+COMMENT ON VIEW dbmaint_samples IS
+'The rows of performance_metrics that measured this database; leaves out what a copied database inherited from its original';
+
+CREATE FUNCTION dbmaint_response_time(
+    lookback interval DEFAULT '15 minutes',
+    OUT avg_response_time float8, OUT min_response_time float8,
+    OUT max_response_time float8, OUT response_variance float8,
+    OUT query_count bigint, OUT p50_ms float8, OUT p95_ms float8,
+    OUT p99_ms float8, OUT max_ms float8, OUT slow_query_count bigint,
+    OUT failed_query_count bigint)
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF lookback IS NULL OR lookback <= interval '0' THEN
+        RAISE EXCEPTION 'lookback must be a positive interval'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'For example: dbmaint_response_time(''15 minutes'').';
+    END IF;
+
+    SELECT sum(s.response_time_ms * s.query_count) / nullif(sum(s.query_count), 0),
+           min(s.response_time_ms), max(s.response_time_ms),
+           stddev(s.response_time_ms), coalesce(sum(s.query_count), 0),
+           @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(s.latency_histogram), 0.50),
+           @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(s.latency_histogram), 0.95),
+           @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(s.latency_histogram), 0.99),
+           max(s.max_ms), coalesce(sum(s.slow_query_count), 0),
+           coalesce(sum(s.failed_query_count), 0)
+      INTO avg_response_time, min_response_time, max_response_time,
+           response_variance, query_count, p50_ms, p95_ms, p99_ms, max_ms,
+           slow_query_count, failed_query_count
+      FROM @extschema@.dbmaint_samples AS s
+     WHERE s."timestamp" > now() - lookback;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_response_time(interval) IS
+'Response time over the last lookback, in milliseconds: the mean over all statements; the least, greatest and standard deviation of the samples'' means, as in the runbooks; statements counted; percentiles of all statements, from the merged histograms. NULL times where nothing ran.';
+
+CREATE VIEW dbmaint_weekly_trend AS
+SELECT pg_catalog.date_trunc('day', s."timestamp") AS day,
+       pg_catalog.sum(s.response_time_ms OPERATOR(pg_catalog.*) s.query_count::pg_catalog.float8)
+           OPERATOR(pg_catalog./) nullif(pg_catalog.sum(s.query_count), 0)::pg_catalog.float8 AS avg_response_time,
+       pg_catalog.min(s.response_time_ms) AS min_response_time,
+       pg_catalog.max(s.response_time_ms) AS max_response_time,
+       coalesce(pg_catalog.sum(s.query_count), 0)::bigint AS total_queries,
+       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.50) AS p50_ms,
+       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.95) AS p95_ms,
+       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.99) AS p99_ms,
+       coalesce(pg_catalog.sum(s.slow_query_count), 0)::bigint AS slow_query_count
+  FROM dbmaint_samples AS s
+ WHERE s."timestamp" OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '7 days')
+ GROUP BY 1
+ ORDER BY 1;
+COMMENT ON VIEW dbmaint_weekly_trend IS
+'The runbooks'' weekly trend: response time of each of the last 7 days, in milliseconds, its mean and percentiles over all statements of the day; min and max are of the samples'' means';
+
+CREATE VIEW dbmaint_monthly_summary AS
+SELECT w.week, w.avg_response_time, w.min_response_time, w.max_response_time,
+       w.query_count, w.prev_week_avg,
+       (w.avg_response_time OPERATOR(pg_catalog.-) w.prev_week_avg)
+           OPERATOR(pg_catalog./) nullif(w.prev_week_avg, 0)
+           OPERATOR(pg_catalog.*) 100::pg_catalog.float8 AS performance_change_pct,
+       w.p50_ms, w.p95_ms, w.p99_ms
+  FROM (SELECT g.*, pg_catalog.lag(g.avg_response_time) OVER (ORDER BY g.week) AS prev_week_avg
+          FROM (SELECT pg_catalog.date_trunc('week', s."timestamp") AS week,
+                       pg_catalog.sum(s.response_time_ms OPERATOR(pg_catalog.*) s.query_count::pg_catalog.float8)
+                           OPERATOR(pg_catalog./) nullif(pg_catalog.sum(s.query_count), 0)::pg_catalog.float8 AS avg_response_time,
+                       pg_catalog.min(s.response_time_ms) AS min_response_time,
+                       pg_catalog.max(s.response_time_ms) AS max_response_time,
+                       coalesce(pg_catalog.sum(s.query_count), 0)::bigint AS query_count,
+                       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.50) AS p50_ms,
+                       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.95) AS p95_ms,
+                       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.99) AS p99_ms
+                  FROM dbmaint_samples AS s
+                 WHERE s."timestamp" OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '30 days')
+                 GROUP BY 1) AS g) AS w
+ ORDER BY w.week;
+COMMENT ON VIEW dbmaint_monthly_summary IS
+'The runbooks'' monthly summary: response time of each week of the last 30 days, in milliseconds, over all statements of the week, and its change against the week before in per cent';
+
+CREATE FUNCTION dbmaint_expire_history(
+    at timestamptz DEFAULT now(), batch_rows int DEFAULT 10000)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    retention interval := coalesce(current_setting('dbmaint.retention', true), '35d')::interval;
+    cap_bytes bigint := pg_size_bytes(coalesce(current_setting('dbmaint.max_history_size', true), '1GB'));
+    keep_from timestamptz;
+    capped_from timestamptz;
+    row_bytes float8;
+    history regclass;
+    expired bigint;
+BEGIN
+    IF at IS NULL OR batch_rows IS NULL OR batch_rows < 1 THEN
+        RAISE EXCEPTION 'at must be a time, and batch_rows a positive number'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'For example: dbmaint_expire_history(now(), 10000).';
+    END IF;
+
+    keep_from := at - retention;
+
+    SELECT m.tableoid INTO history FROM @extschema@.performance_metrics AS m LIMIT 1;
+    IF cap_bytes > 0 AND history IS NOT NULL
+       AND pg_total_relation_size(history) > cap_bytes THEN
+        -- Files do not shrink when rows go, so the size that counts is the
+        -- rows': what the newest thousand take, with tuple header, item
+        -- pointer and index entries.
+        SELECT avg(r.bytes) + 100 INTO row_bytes
+          FROM (SELECT pg_column_size(m.*) AS bytes
+                  FROM @extschema@.performance_metrics AS m
+                 ORDER BY m."timestamp" DESC LIMIT 1000) AS r;
+        SELECT m."timestamp" INTO capped_from
+          FROM @extschema@.performance_metrics AS m
+         ORDER BY m."timestamp" DESC
+        OFFSET greatest((cap_bytes / row_bytes)::bigint - 1, 0) LIMIT 1;
+        keep_from := greatest(keep_from, capped_from);
+    END IF;
+
+    DELETE FROM @extschema@.performance_metrics AS m
+     WHERE m.ctid = ANY (ARRAY(
+               SELECT o.ctid FROM @extschema@.performance_metrics AS o
+                WHERE o."timestamp" < keep_from
+                ORDER BY o."timestamp" LIMIT batch_rows));
+    GET DIAGNOSTICS expired = ROW_COUNT;
+    RETURN expired;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_expire_history(timestamptz, int) IS
+'Deletes at most batch_rows rows of history that are older than dbmaint.retention at the given time, or do not fit into dbmaint.max_history_size, oldest first; returns how many. The sampler calls it until nothing is left, each time in a transaction of its own.';
+
+REVOKE ALL ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary FROM PUBLIC;
+GRANT SELECT ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary TO pg_monitor;
+REVOKE ALL ON FUNCTION dbmaint_response_time(interval), dbmaint_expire_history(timestamptz, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION dbmaint_response_time(interval) TO pg_monitor;

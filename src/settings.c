@@ -1,0 +1,215 @@
+/*-------------------------------------------------------------------------
+ *
+ * settings.c
+ *		The dbmaint.* settings.
+ *
+ * src/settings.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include <limits.h>
+
+#include "settings.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/varlena.h"
+
+bool		setting_enabled = true;
+char	   *setting_databases = NULL;
+char	   *setting_home_database = NULL;
+int			setting_sample_interval_s = 10;
+int			setting_pool_interval_s = 60;
+int			setting_statements_interval_s = 300;
+int			setting_objects_interval_s = 1800;
+int			setting_retention_min = 35 * 24 * 60;
+int			setting_max_history_size_mb = 1024;
+int			setting_slow_query_threshold_ms = 100;
+char	   *setting_critical_indexes = NULL;
+bool		setting_track_latency = true;
+int			setting_collector_timeout_ms = 5000;
+int			setting_max_databases = 64;
+
+typedef struct IntSetting
+{
+	const char *name;
+	const char *description;
+	const char *detail;
+	int		   *value;
+	int			boot;
+	int			min;
+	int			max;
+	int			unit;
+} IntSetting;
+
+typedef struct StringSetting
+{
+	const char *name;
+	const char *description;
+	const char *detail;
+	char	  **value;
+	const char *boot;
+	GucStringCheckHook check;
+} StringSetting;
+
+static bool check_list(char **newval, void **extra, GucSource source);
+static bool check_database_name(char **newval, void **extra, GucSource source);
+
+static const IntSetting int_settings[] =
+{
+	{"dbmaint.sample_interval",
+		"Time between two samples of a database.",
+		NULL,
+	&setting_sample_interval_s, 10, 1, 3600, GUC_UNIT_S},
+	{"dbmaint.pool_interval",
+		"Time between two readings of the connection pool.",
+		NULL,
+	&setting_pool_interval_s, 60, 1, 86400, GUC_UNIT_S},
+	{"dbmaint.statements_interval",
+		"Time between two snapshots of pg_stat_statements.",
+		NULL,
+	&setting_statements_interval_s, 300, 1, 86400, GUC_UNIT_S},
+	{"dbmaint.objects_interval",
+		"Time between two snapshots of the statistics of tables and indexes.",
+		NULL,
+	&setting_objects_interval_s, 1800, 1, 86400, GUC_UNIT_S},
+	{"dbmaint.retention",
+		"Age at which history is deleted.",
+		NULL,
+	&setting_retention_min, 35 * 24 * 60, 60, 10 * 366 * 24 * 60, GUC_UNIT_MIN},
+	{"dbmaint.max_history_size",
+		"Size at which the oldest history of a database is deleted.",
+		"Zero means that only dbmaint.retention limits the history.",
+	&setting_max_history_size_mb, 1024, 0, INT_MAX, GUC_UNIT_MB},
+	{"dbmaint.slow_query_threshold",
+		"Response time from which a statement counts as slow.",
+		NULL,
+	&setting_slow_query_threshold_ms, 100, 0, 24 * 60 * 60 * 1000, GUC_UNIT_MS},
+	{"dbmaint.collector_timeout",
+		"Time that one step of a sampler's round may take.",
+		NULL,
+	&setting_collector_timeout_ms, 5000, 100, 600000, GUC_UNIT_MS},
+};
+
+static const StringSetting string_settings[] =
+{
+	{"dbmaint.databases",
+		"Databases to sample, separated by commas.",
+		"\"*\" means every database that accepts connections and has the extension.",
+	&setting_databases, "*", check_list},
+	{"dbmaint.home_database",
+		"Database whose sampler takes the readings that concern the whole server.",
+		"If empty, it is the first database sampled.",
+	&setting_home_database, "", check_database_name},
+	{"dbmaint.critical_indexes",
+		"Indexes whose use is watched closely, separated by commas.",
+		"Each is a name, with or without its schema, and may hold the patterns of LIKE.",
+	&setting_critical_indexes, "", check_list},
+};
+
+/*
+ * GUC check hook: a list of identifiers.  Works on a copy from malloc, since
+ * it runs in the postmaster too, where palloc must not raise an error.
+ */
+static bool
+check_list(char **newval, void **extra, GucSource source)
+{
+	char	   *copy = strdup(*newval);
+	List	   *names = NIL;
+	bool		valid;
+
+	(void) extra;
+	(void) source;
+
+	if (copy == NULL)
+	{
+		GUC_check_errcode(ERRCODE_OUT_OF_MEMORY);
+		return false;
+	}
+	valid = SplitGUCList(copy, ',', &names);
+	list_free(names);
+	free(copy);
+
+	if (!valid)
+		GUC_check_errdetail("List syntax is invalid.");
+	return valid;
+}
+
+static bool
+check_database_name(char **newval, void **extra, GucSource source)
+{
+	(void) extra;
+	(void) source;
+
+	if (strlen(*newval) >= NAMEDATALEN)
+	{
+		GUC_check_errdetail("A database's name has at most %d bytes.",
+							NAMEDATALEN - 1);
+		return false;
+	}
+	return true;
+}
+
+void
+settings_define(bool preloading)
+{
+	DefineCustomBoolVariable("dbmaint.enabled",
+							 "Samples the databases in the background.",
+							 NULL, &setting_enabled, true,
+							 PGC_SIGHUP, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("dbmaint.track_latency",
+							 "Measures the response time of statements.",
+							 NULL, &setting_track_latency, true,
+							 PGC_SUSET, 0, NULL, NULL, NULL);
+
+	for (size_t i = 0; i < lengthof(int_settings); i++)
+	{
+		const IntSetting *s = &int_settings[i];
+
+		DefineCustomIntVariable(s->name, s->description, s->detail,
+								s->value, s->boot, s->min, s->max,
+								PGC_SIGHUP, s->unit, NULL, NULL, NULL);
+	}
+
+	for (size_t i = 0; i < lengthof(string_settings); i++)
+	{
+		const StringSetting *s = &string_settings[i];
+
+		DefineCustomStringVariable(s->name, s->description, s->detail,
+								   s->value, s->boot,
+								   PGC_SIGHUP, 0, s->check, NULL, NULL);
+	}
+
+	if (preloading)
+		DefineCustomIntVariable("dbmaint.max_databases",
+								"Databases that can be measured at a time.",
+								"Each takes about 70 kB of shared memory.",
+								&setting_max_databases, 64, 1, 10000,
+								PGC_POSTMASTER, 0, NULL, NULL, NULL);
+
+	MarkGUCPrefixReserved("dbmaint");
+}
+
+bool
+settings_database_wanted(const char *datname)
+{
+	List	   *names = NIL;
+	ListCell   *cell;
+	bool		wanted = false;
+
+	/* the check hook let only a valid list through */
+	(void) SplitGUCList(pstrdup(setting_databases), ',', &names);
+	foreach(cell, names)
+	{
+		const char *name = lfirst(cell);
+
+		if (strcmp(name, "*") == 0 || strcmp(name, datname) == 0)
+		{
+			wanted = true;
+			break;
+		}
+	}
+	list_free(names);
+	return wanted;
+}

@@ -1,0 +1,119 @@
+/*-------------------------------------------------------------------------
+ *
+ * shared.h
+ *		dbmaint's shared memory: one slot a database, and what the launcher,
+ *		the samplers and the hooks tell each other.
+ *
+ * Everything is plain data of a size fixed when the server starts.  Nothing
+ * in it outlives a crash of the server, and nothing needs to: what must last
+ * is in tables.  shared_state is NULL where the library was not preloaded.
+ *
+ * Locking: lock guards the slots' identity (database_oid, pid, state, leave),
+ * the holds and home_database.  The other fields of a slot are written by the
+ * process that runs the database's rounds, under the lock as well, since
+ * dbmaint_status() reads them.  samples is read and written by that process
+ * alone.  No ereport and no allocation happens while the lock is held.
+ *
+ * src/shared.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBMAINT_SHARED_H
+#define DBMAINT_SHARED_H
+
+#include "datatype/timestamp.h"
+#include "latency/latency.h"
+#include "metric.h"
+#include "port/atomics.h"
+#include "storage/lwlock.h"
+
+#define MAX_COLLECTORS 16
+#define MAX_HOLDS 32
+#define LAST_ERROR_LENGTH 256
+
+typedef enum DatabaseState
+{
+	DATABASE_UNKNOWN,			/* nobody has looked yet */
+	DATABASE_ABSENT,			/* the extension is not there */
+	DATABASE_STARTING,			/* its sampler was registered */
+	DATABASE_SAMPLING,
+	DATABASE_WAITING,			/* its sampler left, and will come again */
+	DATABASE_FAILING			/* backing off */
+} DatabaseState;
+
+/* What the previous sample read, to tell increases from totals. */
+typedef struct SampleMemory
+{
+	TimestampTz at;				/* 0: there was none */
+	Readings	totals;			/* of counters only */
+	TimestampTz epoch[MAX_COLLECTORS];	/* statistics reset times */
+	LatencyTotals latency;
+	double		cpu_total;		/* the host's ticks; 0: unknown */
+	double		cpu_idle;
+} SampleMemory;
+
+typedef struct DatabaseSlot
+{
+	Oid			database_oid;	/* InvalidOid: the slot is free */
+	int			pid;			/* of its sampler, or 0 */
+	DatabaseState state;
+	bool		leave;			/* the sampler is asked to go */
+
+	TimestampTz last_due[MAX_COLLECTORS];	/* 0: never ran */
+	TimestampTz last_expiry;	/* when expiry of history was due last */
+	TimestampTz last_round_at;
+	int64		last_round_cost_us;
+	int64		rounds;
+	int64		missed;			/* turns that came too late to be taken */
+	int64		errors;
+	int			failures;		/* rounds lost in a row */
+	TimestampTz retry_at;		/* after a failure, not before this */
+	char		last_error[LAST_ERROR_LENGTH];
+
+	SampleMemory samples;
+} DatabaseSlot;
+
+typedef struct DatabaseHold
+{
+	Oid			database_oid;
+	int			pid;			/* who holds it; 0: a free entry */
+} DatabaseHold;
+
+typedef struct SharedState
+{
+	LWLock	   *lock;
+	int			launcher_pid;
+	int64		launcher_scans;
+	TimestampTz launcher_scan_at;
+	bool		rotating;		/* more databases than worker slots */
+	bool		no_room;		/* not one worker slot to be had */
+	Oid			home_database;
+	pg_atomic_uint32 catalog_generation;	/* databases or extensions changed */
+	DatabaseHold holds[MAX_HOLDS];
+	int			slot_count;
+	DatabaseSlot slots[FLEXIBLE_ARRAY_MEMBER];
+} SharedState;
+
+extern PGDLLIMPORT SharedState *shared_state;
+
+/* Installs the hooks that make the shared memory; from _PG_init only. */
+extern void shared_install(void);
+
+/* Raises an error with a hint where the library was not preloaded. */
+extern void shared_require(void);
+
+/*
+ * Returns the database's slot, NULL if it has none (or none is free).  The
+ * caller holds the lock: shared_slot_find in any mode, shared_slot_claim
+ * exclusively.
+ */
+extern DatabaseSlot *shared_slot_find(Oid database_oid);
+extern DatabaseSlot *shared_slot_claim(Oid database_oid);
+
+/* Wakes the launcher; takes ProcArrayLock, raises no error. */
+extern void shared_wake_launcher(void);
+
+/* Sets the latch of the process, if it still runs. */
+extern void shared_wake_process(int pid);
+
+#endif							/* DBMAINT_SHARED_H */

@@ -1,0 +1,28 @@
+/*-------------------------------------------------------------------------
+ *
+ * guard.h
+ *		Runs one step so that its error costs that step alone.
+ *
+ * In a worker, outside a transaction, the step gets a transaction of its own;
+ * called from SQL it gets a subtransaction.  A step that takes longer than
+ * dbmaint.collector_timeout is cancelled.  Only what ends the process passes
+ * through, and a cancel that a user sent to a SQL session.
+ *
+ * This is the extension's only PG_TRY for errors of its own work.
+ *
+ * src/step/guard.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBMAINT_GUARD_H
+#define DBMAINT_GUARD_H
+
+typedef void (*GuardedStep) (void *arg);
+
+/*
+ * Runs step(arg).  Returns NULL if it went well, else the error's message,
+ * allocated in the caller's memory context.
+ */
+extern char *guard_run(const char *what, GuardedStep step, void *arg);
+
+#endif							/* DBMAINT_GUARD_H */

@@ -1,0 +1,328 @@
+/*-------------------------------------------------------------------------
+ *
+ * leave.c
+ *		Sees to it that samplers are in nobody's way.
+ *
+ * DROP DATABASE, ALTER DATABASE RENAME TO and SET TABLESPACE, and CREATE
+ * DATABASE with a database as its template fail while anybody is connected to
+ * it.  The utility hook puts a hold on the database first, asks its sampler
+ * to leave, and waits until it has; the hold ends with the command, and the
+ * launcher starts the sampler again if there is still a database for it.
+ *
+ * The same hooks notice when databases or extensions come and go.  They act
+ * on commit, when others can see the change.
+ *
+ * src/worker/leave.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/objectaccess.h"
+#include "catalog/pg_database.h"
+#include "catalog/pg_extension.h"
+#include "commands/dbcommands.h"
+#include "commands/defrem.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/procarray.h"
+#include "tcop/utility.h"
+#include "utils/acl.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "worker/worker.h"
+
+/* how long a sampler may take to leave on its own, and at the most */
+#define LEAVE_GRACE_MS 500
+#define LEAVE_MOST_MS 4000
+#define LEAVE_POLL_MS 10
+
+static ProcessUtility_hook_type prev_ProcessUtility = NULL;
+static object_access_hook_type prev_object_access = NULL;
+
+/* what the current transaction changed */
+static bool databases_changed = false;
+static bool extensions_changed = false;
+
+bool
+leave_wanted(Oid database_oid)
+{
+	Assert(LWLockHeldByMe(shared_state->lock));
+
+	for (int i = 0; i < MAX_HOLDS; i++)
+	{
+		if (shared_state->holds[i].pid != 0 &&
+			shared_state->holds[i].database_oid == database_oid)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * Puts a hold on the database.  Returns its entry, -1 if all are taken.  A
+ * hold whose holder is gone (it was terminated) is free.
+ */
+static int
+hold_database(Oid database_oid)
+{
+	int			found = -1;
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < MAX_HOLDS && found < 0; i++)
+	{
+		if (shared_state->holds[i].pid == 0)
+			found = i;
+	}
+	if (found >= 0)
+	{
+		shared_state->holds[found].database_oid = database_oid;
+		shared_state->holds[found].pid = MyProcPid;
+	}
+	LWLockRelease(shared_state->lock);
+	return found;
+}
+
+static void
+release_hold(int code, Datum arg)
+{
+	DatabaseHold *hold = &shared_state->holds[DatumGetInt32(arg)];
+
+	(void) code;
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	if (hold->pid == MyProcPid)
+		hold->pid = 0;
+	LWLockRelease(shared_state->lock);
+	pg_atomic_fetch_add_u32(&shared_state->catalog_generation, 1);
+	shared_wake_launcher();
+}
+
+static int
+sampler_pid(Oid database_oid)
+{
+	DatabaseSlot *slot;
+	int			pid = 0;
+
+	LWLockAcquire(shared_state->lock, LW_SHARED);
+	slot = shared_slot_find(database_oid);
+	if (slot != NULL)
+		pid = slot->pid;
+	LWLockRelease(shared_state->lock);
+	return pid;
+}
+
+/*
+ * Waits until the database's sampler has left.  One that is in the middle of
+ * a round gets a moment, then the signal that ends any backend.
+ */
+static void
+await_leave(Oid database_oid)
+{
+	static uint32 wait_event = 0;
+	int			pid = sampler_pid(database_oid);
+	int			last_pid = pid;
+
+	if (wait_event == 0)
+		wait_event = wait_event_named("DbmaintSamplerLeave");
+
+	for (int waited_ms = 0; waited_ms < LEAVE_MOST_MS; waited_ms += LEAVE_POLL_MS)
+	{
+		if (pid != 0)
+			last_pid = pid;
+		else if (last_pid == 0 || BackendPidGetProc(last_pid) == NULL)
+			return;
+
+		if (waited_ms == LEAVE_GRACE_MS && pid != 0)
+			(void) kill(pid, SIGTERM);
+		else
+			shared_wake_process(pid);
+
+		(void) WaitLatch(MyLatch,
+						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 LEAVE_POLL_MS, wait_event);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		pid = sampler_pid(database_oid);
+	}
+}
+
+/* May the user do anything to the database?  If not, the command will say. */
+static bool
+owns_database(Oid database_oid)
+{
+	HeapTuple	tuple = SearchSysCache1(DATABASEOID,
+										ObjectIdGetDatum(database_oid));
+	bool		owns = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
+
+		owns = form->datistemplate ||
+			has_privs_of_role(GetUserId(), form->datdba);
+		ReleaseSysCache(tuple);
+	}
+	return owns;
+}
+
+/* The name of the option's database in CREATE or ALTER DATABASE, or NULL. */
+static const char *
+template_name(CreatedbStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, "template") == 0 && option->arg != NULL)
+			return defGetString(option);
+	}
+	return NULL;
+}
+
+static bool
+has_option(List *options, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		if (strcmp(lfirst_node(DefElem, cell)->defname, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The database that the statement wants for itself, or NULL.  Notes whether
+ * it changes what databases there are.
+ */
+static const char *
+database_in_the_way(Node *statement)
+{
+	switch (nodeTag(statement))
+	{
+		case T_DropdbStmt:
+			databases_changed = true;
+			return ((DropdbStmt *) statement)->dbname;
+
+		case T_CreatedbStmt:
+			databases_changed = true;
+			return template_name((CreatedbStmt *) statement);
+
+		case T_RenameStmt:
+			if (((RenameStmt *) statement)->renameType != OBJECT_DATABASE)
+				return NULL;
+			databases_changed = true;
+			return ((RenameStmt *) statement)->subname;
+
+		case T_AlterDatabaseStmt:
+			databases_changed = true;
+			if (!has_option(((AlterDatabaseStmt *) statement)->options,
+							"tablespace"))
+				return NULL;
+			return ((AlterDatabaseStmt *) statement)->dbname;
+
+		default:
+			return NULL;
+	}
+}
+
+static void
+leave_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
+					 bool readOnlyTree, ProcessUtilityContext context,
+					 ParamListInfo params, QueryEnvironment *queryEnv,
+					 DestReceiver *dest, QueryCompletion *qc)
+{
+	ProcessUtility_hook_type next = prev_ProcessUtility != NULL ?
+		prev_ProcessUtility : standard_ProcessUtility;
+	const char *name = database_in_the_way(pstmt->utilityStmt);
+	Oid			database_oid = InvalidOid;
+	int			hold = -1;
+
+	if (name != NULL && shared_state != NULL && IsTransactionState())
+		database_oid = get_database_oid(name, true);
+	if (OidIsValid(database_oid) && owns_database(database_oid))
+		hold = hold_database(database_oid);
+
+	if (hold < 0)
+	{
+		next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+			 dest, qc);
+		return;
+	}
+
+	PG_ENSURE_ERROR_CLEANUP(release_hold, Int32GetDatum(hold));
+	{
+		await_leave(database_oid);
+		next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
+			 dest, qc);
+	}
+	PG_END_ENSURE_ERROR_CLEANUP(release_hold, Int32GetDatum(hold));
+	release_hold(0, Int32GetDatum(hold));
+}
+
+static void
+leave_object_access(ObjectAccessType access, Oid class_oid, Oid object_oid,
+					int sub_id, void *arg)
+{
+	if (prev_object_access)
+		prev_object_access(access, class_oid, object_oid, sub_id, arg);
+
+	if (class_oid == ExtensionRelationId &&
+		(access == OAT_POST_CREATE || access == OAT_DROP ||
+		 access == OAT_POST_ALTER))
+		extensions_changed = true;
+}
+
+/* Somebody has to look at this database again. */
+static void
+recheck_database(void)
+{
+	DatabaseSlot *slot;
+	int			pid = 0;
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	slot = shared_slot_find(MyDatabaseId);
+	if (slot != NULL)
+	{
+		pid = slot->pid;
+		if (pid == 0 && slot->state == DATABASE_ABSENT)
+			slot->state = DATABASE_UNKNOWN;
+	}
+	LWLockRelease(shared_state->lock);
+	shared_wake_process(pid);
+}
+
+static void
+leave_xact_callback(XactEvent event, void *arg)
+{
+	(void) arg;
+
+	if (!databases_changed && !extensions_changed)
+		return;
+
+	if (event == XACT_EVENT_COMMIT && shared_state != NULL)
+	{
+		if (extensions_changed)
+			recheck_database();
+		pg_atomic_fetch_add_u32(&shared_state->catalog_generation, 1);
+		shared_wake_launcher();
+	}
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
+		event == XACT_EVENT_PREPARE)
+		databases_changed = extensions_changed = false;
+}
+
+void
+leave_install(void)
+{
+	prev_ProcessUtility = ProcessUtility_hook;
+	ProcessUtility_hook = leave_ProcessUtility;
+	prev_object_access = object_access_hook;
+	object_access_hook = leave_object_access;
+	RegisterXactCallback(leave_xact_callback, NULL);
+}

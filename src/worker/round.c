@@ -1,0 +1,329 @@
+/*-------------------------------------------------------------------------
+ *
+ * round.c
+ *		One turn of a sampler.
+ *
+ * src/worker/round.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/xact.h"
+#include "collect/collect.h"
+#include "commands/dbcommands.h"
+#include "history/history.h"
+#include "portability/instr_time.h"
+#include "settings.h"
+#include "step/guard.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "worker/round.h"
+#include "worker/schedule.h"
+
+/* how often to look for history to delete */
+#define EXPIRY_INTERVAL_S 300
+#define BACKOFF_MOST_US (300 * USECS_PER_SEC)
+
+/* Everything that the steps of one round share. */
+typedef struct Round
+{
+	DatabaseSlot *slot;
+	MemoryContext context;
+	Extension	extension;
+	bool		installed;
+	bool		home;
+	Collection	collection;
+	bool		written;
+	int64		expired;
+} Round;
+
+/* Is this the database whose sampler reads what concerns the server? */
+static bool
+is_home(void)
+{
+	bool		home;
+
+	if (setting_home_database != NULL && setting_home_database[0] != '\0')
+	{
+		char	   *name = get_database_name(MyDatabaseId);
+
+		return name != NULL && strcmp(name, setting_home_database) == 0;
+	}
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	if (!OidIsValid(shared_state->home_database))
+		shared_state->home_database = MyDatabaseId;
+	home = shared_state->home_database == MyDatabaseId;
+	LWLockRelease(shared_state->lock);
+	return home;
+}
+
+static void
+step_prepare(void *arg)
+{
+	Round	   *round = arg;
+	MemoryContext old = MemoryContextSwitchTo(round->context);
+
+	round->installed = history_find_extension(&round->extension);
+	if (round->installed)
+	{
+		if (strcmp(round->extension.version, DBMAINT_VERSION) != 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("extension version %s does not match version %s of the library",
+							round->extension.version, DBMAINT_VERSION),
+					 errhint("Run ALTER EXTENSION dbmaint UPDATE, or restart the server.")));
+		round->home = is_home();
+		round->collection.schema = round->extension.schema;
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static void
+step_collect(void *arg)
+{
+	Round	   *round = arg;
+	MemoryContext old = MemoryContextSwitchTo(round->context);
+
+	collectors[round->collection.collector].collect(&round->collection);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+step_write(void *arg)
+{
+	Round	   *round = arg;
+
+	round->written = history_write(&round->extension, &round->collection);
+}
+
+static void
+step_expire(void *arg)
+{
+	Round	   *round = arg;
+
+	round->expired = history_expire(&round->extension, round->collection.at);
+}
+
+/* Notes an error in the slot; the log gets a repeated one once a minute. */
+static void
+note_error(DatabaseSlot *slot, const char *message)
+{
+	static TimestampTz logged_at = 0;
+	TimestampTz now = GetCurrentTimestamp();
+	bool		repeated;
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	repeated = strncmp(slot->last_error, message, LAST_ERROR_LENGTH - 1) == 0;
+	slot->errors++;
+	strlcpy(slot->last_error, message, LAST_ERROR_LENGTH);
+	LWLockRelease(shared_state->lock);
+
+	if (AmBackgroundWorkerProcess() &&
+		(!repeated || TimestampDifferenceExceeds(logged_at, now, 60000)))
+	{
+		logged_at = now;
+		ereport(LOG, (errmsg("dbmaint: %s", message)));
+	}
+}
+
+/* Runs a step; notes its error, and returns the message. */
+static char *
+run_step(Round *round, const char *what, GuardedStep step)
+{
+	char	   *failure = guard_run(what, step, round);
+
+	if (failure != NULL)
+		note_error(round->slot, failure);
+	return failure;
+}
+
+/* A reading that a failed collector left behind is not to be trusted. */
+static void
+forget_readings(Collection *collection, const Readings *readings,
+				const SampleMemory *memory)
+{
+	collection->readings = *readings;
+	*collection->now = *memory;
+}
+
+static int64
+interval_us(int collector)
+{
+	return *collectors[collector].interval_s * USECS_PER_SEC;
+}
+
+/*
+ * Runs the collectors that are due.  Returns false if none was.  A clustered
+ * one in another database than home is not due there, ever.
+ */
+static bool
+run_collectors(Round *round, RoundReport *report)
+{
+	Collection *collection = &round->collection;
+	DatabaseSlot *slot = round->slot;
+	Readings   *saved_readings = palloc_object(Readings);
+	SampleMemory *saved_memory = palloc_object(SampleMemory);
+	bool		any = false;
+
+	for (int c = 0; c < collector_count; c++)
+	{
+		int64		due;
+		int64		missed;
+
+		if (collectors[c].scope == METRIC_CLUSTER && !round->home)
+			continue;
+		if (!schedule_due(slot->last_due[c], interval_us(c), collection->at,
+						  &due, &missed))
+			continue;
+
+		*saved_readings = collection->readings;
+		*saved_memory = *collection->now;
+		collection->collector = c;
+		report->status[c] = run_step(round, collectors[c].name, step_collect);
+		if (report->status[c] != NULL)
+			forget_readings(collection, saved_readings, saved_memory);
+		else
+			report->status[c] = pstrdup("ok");
+
+		LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+		slot->last_due[c] = due;
+		slot->missed += missed;
+		LWLockRelease(shared_state->lock);
+		any = true;
+	}
+	return any;
+}
+
+static void
+note_failed_round(DatabaseSlot *slot, TimestampTz at)
+{
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	slot->failures++;
+	slot->retry_at = at + schedule_backoff(slot->failures,
+										   setting_sample_interval_s * USECS_PER_SEC,
+										   BACKOFF_MOST_US);
+	LWLockRelease(shared_state->lock);
+}
+
+static void
+note_round(DatabaseSlot *slot, TimestampTz at, instr_time started)
+{
+	instr_time	cost;
+
+	INSTR_TIME_SET_CURRENT(cost);
+	INSTR_TIME_SUBTRACT(cost, started);
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	slot->last_round_at = at;
+	slot->last_round_cost_us = INSTR_TIME_GET_MICROSEC(cost);
+	slot->rounds++;
+	slot->failures = 0;
+	slot->retry_at = 0;
+	LWLockRelease(shared_state->lock);
+}
+
+/* Deletes expired rows, batch after batch, each in its own transaction. */
+static void
+run_expiry(Round *round, RoundReport *report)
+{
+	DatabaseSlot *slot = round->slot;
+	int64		due;
+	int64		missed;
+
+	if (!schedule_due(slot->last_expiry, EXPIRY_INTERVAL_S * USECS_PER_SEC,
+					  round->collection.at, &due, &missed))
+		return;
+	slot->last_expiry = due;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		round->expired = 0;
+		if (run_step(round, "history", step_expire) != NULL)
+			break;
+		report->expired += round->expired;
+	} while (round->expired > 0);
+}
+
+static void
+prepare_collection(Round *round, TimestampTz at)
+{
+	Collection *collection = &round->collection;
+	const SampleMemory *before = &round->slot->samples;
+
+	collection->at = at;
+	collection->before = before;
+	collection->now = palloc_object(SampleMemory);
+	*collection->now = *before;
+	collection->now->at = at;
+	if (before->at != 0 && at > before->at)
+	{
+		collection->interval_ms = (at - before->at) / 1000.0;
+		reading_set(&collection->readings, METRIC_sample_interval_ms,
+					collection->interval_ms);
+	}
+}
+
+RoundResult
+round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
+{
+	Round	   *round = palloc0_object(Round);
+	instr_time	started;
+
+	memset(report, 0, sizeof(RoundReport));
+	round->slot = slot;
+	round->context = CurrentMemoryContext;
+	if (slot->retry_at != 0 && at < slot->retry_at &&
+		at > slot->retry_at - BACKOFF_MOST_US)
+		return ROUND_NOT_DUE;
+
+	INSTR_TIME_SET_CURRENT(started);
+	report->failure = run_step(round, "extension", step_prepare);
+	if (report->failure != NULL)
+	{
+		note_failed_round(slot, at);
+		return ROUND_FAILED;
+	}
+	if (!round->installed)
+		return ROUND_NOT_INSTALLED;
+
+	prepare_collection(round, at);
+	if (!run_collectors(round, report))
+		return ROUND_NOT_DUE;
+
+	report->failure = run_step(round, "performance_metrics", step_write);
+	if (report->failure != NULL)
+	{
+		note_failed_round(slot, at);
+		return ROUND_FAILED;
+	}
+	if (!round->written)
+		return ROUND_NOT_INSTALLED;
+
+	slot->samples = *round->collection.now;
+	run_expiry(round, report);
+	note_round(slot, at, started);
+	return ROUND_DONE;
+}
+
+TimestampTz
+round_next_due(const DatabaseSlot *slot, TimestampTz now)
+{
+	TimestampTz next = DT_NOEND;
+
+	for (int c = 0; c < collector_count; c++)
+	{
+		TimestampTz due = schedule_next(slot->last_due[c], interval_us(c), now);
+
+		/* a cluster-wide one that never ran here is another database's */
+		if (collectors[c].scope == METRIC_CLUSTER && slot->last_due[c] == 0)
+			continue;
+		next = Min(next, due);
+	}
+	/* the back-off is not to be trusted after the clock was set back */
+	if (slot->retry_at > next && slot->retry_at < now + 2 * BACKOFF_MOST_US)
+		next = slot->retry_at;
+	return next;
+}

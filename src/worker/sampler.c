@@ -1,0 +1,214 @@
+/*-------------------------------------------------------------------------
+ *
+ * sampler.c
+ *		The process that samples one database.
+ *
+ * Between rounds it holds nothing: no transaction, snapshot or lock.  It
+ * leaves when it is asked to (slot->leave, or a hold on the database), when
+ * the extension is not there, and after its round where databases take turns.
+ *
+ * src/worker/sampler.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/xact.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/timestamp.h"
+#include "worker/round.h"
+#include "worker/worker.h"
+
+static DatabaseSlot *my_slot = NULL;
+
+/* What the launcher reads when we are gone; anything else is a failure. */
+static DatabaseState exit_state = DATABASE_FAILING;
+
+static void
+sampler_detach(int code, Datum arg)
+{
+	(void) code;
+	(void) arg;
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	if (my_slot->pid == MyProcPid)
+	{
+		my_slot->pid = 0;
+		my_slot->leave = false;
+		my_slot->state = exit_state;
+		if (exit_state == DATABASE_ABSENT &&
+			shared_state->home_database == my_slot->database_oid)
+			shared_state->home_database = InvalidOid;
+	}
+	LWLockRelease(shared_state->lock);
+	shared_wake_launcher();
+}
+
+/*
+ * Takes the database's slot.  The pid is published before the holds are
+ * looked at, and who holds looks at the pid afterwards: one sees the other.
+ */
+static bool
+sampler_attach(Oid database_oid)
+{
+	bool		attached = false;
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	my_slot = shared_slot_find(database_oid);
+	if (my_slot != NULL && my_slot->pid == 0 && !leave_wanted(database_oid))
+	{
+		my_slot->pid = MyProcPid;
+		my_slot->state = DATABASE_SAMPLING;
+		my_slot->leave = false;
+		attached = true;
+	}
+	else if (my_slot != NULL && my_slot->pid == 0)
+		my_slot->state = DATABASE_WAITING;
+	LWLockRelease(shared_state->lock);
+
+	if (attached)
+		before_shmem_exit(sampler_detach, (Datum) 0);
+	return attached;
+}
+
+static bool
+sampler_must_leave(void)
+{
+	bool		leave;
+
+	LWLockAcquire(shared_state->lock, LW_SHARED);
+	leave = my_slot->leave || leave_wanted(my_slot->database_oid);
+	LWLockRelease(shared_state->lock);
+	return leave;
+}
+
+static void
+sampler_exit(DatabaseState state)
+{
+	exit_state = state;
+	proc_exit(0);
+}
+
+void
+worker_pin_session(const char *application_name)
+{
+	static const char *const pinned[][2] = {
+		{"search_path", "pg_catalog, pg_temp"},
+		{"role", "none"},
+		{"statement_timeout", "0"},
+		{"lock_timeout", "1s"},
+		{"idle_in_transaction_session_timeout", "0"},
+		{"idle_session_timeout", "0"},
+#if HAVE_TRANSACTION_TIMEOUT
+		{"transaction_timeout", "0"},
+#endif
+		{"default_transaction_read_only", "off"},
+		{"default_transaction_isolation", "read committed"},
+		{"default_transaction_deferrable", "off"},
+		{"synchronous_commit", "local"},
+		{"row_security", "on"},
+		{"session_replication_role", "origin"},
+		{"stats_fetch_consistency", "none"},
+		{"standard_conforming_strings", "on"},
+		{"quote_all_identifiers", "off"},
+		{"zero_damaged_pages", "off"},
+		{"TimeZone", "GMT"},
+		{"DateStyle", "ISO, YMD"},
+		{"IntervalStyle", "postgres"},
+		{"bytea_output", "hex"},
+		{"extra_float_digits", "1"},
+		{"max_parallel_workers_per_gather", "0"},
+		{"jit", "off"},
+		{"check_function_bodies", "on"},
+		{"default_tablespace", ""},
+		{"temp_tablespaces", ""},
+		{"default_table_access_method", "heap"},
+	};
+
+	for (size_t i = 0; i < lengthof(pinned); i++)
+		SetConfigOption(pinned[i][0], pinned[i][1], PGC_SUSET, PGC_S_OVERRIDE);
+	SetConfigOption("application_name", application_name,
+					PGC_SUSET, PGC_S_OVERRIDE);
+}
+
+/* Waits for the next turn, or to be woken; absorbs every interrupt at once. */
+static void
+sampler_wait(uint32 wait_event)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz next = round_next_due(my_slot, now);
+	long		timeout_ms = 0;
+
+	if (next > now)
+		timeout_ms = TimestampDifferenceMilliseconds(now, Min(next, now + 60 * USECS_PER_SEC));
+
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					 timeout_ms, wait_event);
+	ResetLatch(MyLatch);
+
+	/* a cancel that came between two rounds has nothing to cancel */
+	QueryCancelPending = false;
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
+/*
+ * Runs a round, if one is due; a sampler that was woken early thereby sees
+ * whether the extension is still there.
+ */
+static void
+sampler_turn(MemoryContext context)
+{
+	RoundReport report;
+	RoundResult result;
+
+	MemoryContextReset(context);
+	MemoryContextSwitchTo(context);
+	result = round_run(my_slot, GetCurrentTimestamp(), &report);
+	MemoryContextSwitchTo(TopMemoryContext);
+	pgstat_report_activity(STATE_IDLE, NULL);
+
+	if (result == ROUND_NOT_INSTALLED)
+		sampler_exit(DATABASE_ABSENT);
+}
+
+void
+sampler_main(Datum arg)
+{
+	Oid			database_oid = DatumGetObjectId(arg);
+	MemoryContext context;
+	uint32		wait_event;
+
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+
+	if (!sampler_attach(database_oid))
+		proc_exit(0);
+
+	BackgroundWorkerInitializeConnectionByOid(database_oid, InvalidOid, 0);
+	worker_pin_session(MyBgworkerEntry->bgw_name);
+	wait_event = wait_event_named("DbmaintSamplerMain");
+	context = AllocSetContextCreate(TopMemoryContext, "dbmaint round",
+									ALLOCSET_DEFAULT_SIZES);
+
+	for (;;)
+	{
+		if (sampler_must_leave())
+			sampler_exit(DATABASE_WAITING);
+		sampler_turn(context);
+		if (shared_state->rotating)
+			sampler_exit(DATABASE_WAITING);
+		sampler_wait(wait_event);
+	}
+}
