@@ -15,6 +15,7 @@
 #ifndef DBMAINT_WORKER_H
 #define DBMAINT_WORKER_H
 
+#include "postmaster/bgworker.h"
 #include "shared.h"
 
 /* Registers the launcher, installs the hooks; from _PG_init only. */
