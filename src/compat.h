@@ -26,6 +26,11 @@
 #error "dbmaint supports PostgreSQL 15 to 19"
 #endif
 
+/* 19: get_database_name moved to utils/lsyscache.h. */
+#if PG_VERSION_NUM < 190000
+#include "commands/dbcommands.h"
+#endif
+
 /* 18: PG_MODULE_MAGIC_EXT names the module and its version. */
 #if PG_VERSION_NUM >= 180000
 #define DBMAINT_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "dbmaint", .version = DBMAINT_VERSION)

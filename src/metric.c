@@ -13,6 +13,7 @@
 #include "funcapi.h"
 #include "metric.h"
 #include "utils/builtins.h"
+#include "utils/tuplestore.h"
 
 const MetricInfo metrics[METRIC_COUNT] =
 {

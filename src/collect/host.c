@@ -23,6 +23,7 @@
 #include "storage/fd.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
+#include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(dbmaint_disk_space);
 

@@ -1,279 +1,279 @@
 /*
- * Health checks of what sessions are doing now.  Own session excepted: asking
+ * src/health/checks_activity.sql: health checks of what sessions are doing now.  Own session excepted: asking
  * must not change the answer.
  */
 
 CREATE FUNCTION dbmaint_check_total_connections(OUT value text, OUT status text,
-	OUT target text, OUT detail text)
+    OUT target text, OUT detail text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	slots CONSTANT int := current_setting('max_connections');
-	reserved CONSTANT int := current_setting('superuser_reserved_connections')::int
-		+ coalesce(current_setting('reserved_connections', true)::int, 0);
-	/* the runbook's numbers or 80 and 90 %, whichever is reached first */
-	warn_above CONSTANT int := least(480, floor(slots * 0.8));
-	critical_above CONSTANT int := least(540, floor(slots * 0.9));
-	connections int;
+    slots CONSTANT int := current_setting('max_connections');
+    reserved CONSTANT int := current_setting('superuser_reserved_connections')::int
+        + coalesce(current_setting('reserved_connections', true)::int, 0);
+    /* the runbook's numbers or 80 and 90 %, whichever is reached first */
+    warn_above CONSTANT int := least(480, floor(slots * 0.8));
+    critical_above CONSTANT int := least(540, floor(slots * 0.9));
+    connections int;
 BEGIN
-	PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
-	SELECT count(*) INTO connections
-	FROM pg_stat_activity a
-	WHERE a.backend_type = 'client backend';
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
+    SELECT count(*) INTO connections
+    FROM pg_stat_activity a
+    WHERE a.backend_type = 'client backend';
 
-	value := connections;
-	status := @extschema@.dbmaint_grade(connections, warn_above, critical_above,
-										slots - reserved - 1);
-	target := format('at most %s (critical above %s)', warn_above, critical_above);
-	detail := format('%s %% of max_connections (%s, of which %s reserved) in use.',
-					 round(100.0 * connections / slots, 1), slots, reserved);
-	IF status <> 'ok' THEN
-		detail := detail || ' Look for leaks in pg_stat_activity by usename and application_name;'
-			' put a pooler in front or end sessions that have been idle for over 10 minutes.';
-	END IF;
+    value := connections;
+    status := @extschema@.dbmaint_grade(connections, warn_above, critical_above,
+                                        slots - reserved - 1);
+    target := format('at most %s (critical above %s)', warn_above, critical_above);
+    detail := format('%s %% of max_connections (%s, of which %s reserved) in use.',
+                     round(100.0 * connections / slots, 1), slots, reserved);
+    IF status <> 'ok' THEN
+        detail := detail || ' Look for leaks in pg_stat_activity by usename and application_name;'
+            ' put a pooler in front or end sessions that have been idle for over 10 minutes.';
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_check_total_connections() IS
 'Health check: client connections against max_connections (warning above 480 or 80 %, critical above 540 or 90 %, emergency when only reserved slots are left).';
 
 CREATE FUNCTION dbmaint_check_active_queries(OUT value text, OUT status text,
-	OUT target text, OUT detail text)
+    OUT target text, OUT detail text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	warn_above CONSTANT int := current_setting('max_connections')::int / 2;
-	active int;
-	waiting int;
+    warn_above CONSTANT int := current_setting('max_connections')::int / 2;
+    active int;
+    waiting int;
 BEGIN
-	PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
-	SELECT count(*),
-		count(*) FILTER (WHERE a.wait_event_type IN ('Lock', 'LWLock', 'IO', 'BufferPin', 'Buffer'))
-	INTO active, waiting
-	FROM pg_stat_activity a
-	WHERE a.backend_type = 'client backend'
-		AND a.state = 'active'
-		AND a.pid <> pg_backend_pid();
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
+    SELECT count(*),
+        count(*) FILTER (WHERE a.wait_event_type IN ('Lock', 'LWLock', 'IO', 'BufferPin', 'Buffer'))
+    INTO active, waiting
+    FROM pg_stat_activity a
+    WHERE a.backend_type = 'client backend'
+        AND a.state = 'active'
+        AND a.pid <> pg_backend_pid();
 
-	value := active;
-	status := @extschema@.dbmaint_grade(active, warn_above, NULL, NULL);
-	target := format('at most %s', warn_above);
-	detail := format('%s of them waiting for a lock or for I/O (this session is not counted).', waiting);
-	IF status <> 'ok' THEN
-		detail := detail || ' Half of all connections are busy at once: look at wait_event in pg_stat_activity.';
-	END IF;
+    value := active;
+    status := @extschema@.dbmaint_grade(active, warn_above, NULL, NULL);
+    target := format('at most %s', warn_above);
+    detail := format('%s of them waiting for a lock or for I/O (this session is not counted).', waiting);
+    IF status <> 'ok' THEN
+        detail := detail || ' Half of all connections are busy at once: look at wait_event in pg_stat_activity.';
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_check_active_queries() IS
 'Health check: client sessions executing now, without the asking one (warning above half of max_connections).';
 
 CREATE FUNCTION dbmaint_check_longest_running_query(OUT value text, OUT status text,
-	OUT target text, OUT detail text)
+    OUT target text, OUT detail text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	longest record;
-	seconds numeric;
+    longest record;
+    seconds numeric;
 BEGIN
-	PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
-	SELECT a.pid, a.usename, a.datname, a.query_start INTO longest
-	FROM pg_stat_activity a
-	WHERE a.backend_type = 'client backend'
-		AND a.state IN ('active', 'fastpath function call')
-		AND a.pid <> pg_backend_pid()
-	ORDER BY a.query_start
-	LIMIT 1;
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
+    SELECT a.pid, a.usename, a.datname, a.query_start INTO longest
+    FROM pg_stat_activity a
+    WHERE a.backend_type = 'client backend'
+        AND a.state IN ('active', 'fastpath function call')
+        AND a.pid <> pg_backend_pid()
+    ORDER BY a.query_start
+    LIMIT 1;
 
-	target := 'at most 5 s (critical above 1 h)';
-	IF longest.pid IS NULL THEN
-		value := '0 s';
-		status := 'ok';
-		detail := 'No other session is executing a statement.';
-		RETURN;
-	END IF;
-	seconds := greatest(extract(epoch FROM clock_timestamp() - longest.query_start), 0);
-	value := round(seconds, 1) || ' s';
-	status := @extschema@.dbmaint_grade(seconds, 5, 3600, NULL);
-	detail := format('Process %s of user %s in database %s.', longest.pid, longest.usename,
-					 longest.datname);
-	IF status <> 'ok' THEN
-		detail := detail || format(' See pg_stat_activity; pg_cancel_backend(%s) stops it.', longest.pid);
-	END IF;
+    target := 'at most 5 s (critical above 1 h)';
+    IF longest.pid IS NULL THEN
+        value := '0 s';
+        status := 'ok';
+        detail := 'No other session is executing a statement.';
+        RETURN;
+    END IF;
+    seconds := greatest(extract(epoch FROM clock_timestamp() - longest.query_start), 0);
+    value := round(seconds, 1) || ' s';
+    status := @extschema@.dbmaint_grade(seconds, 5, 3600, NULL);
+    detail := format('Process %s of user %s in database %s.', longest.pid, longest.usename,
+                     longest.datname);
+    IF status <> 'ok' THEN
+        detail := detail || format(' See pg_stat_activity; pg_cancel_backend(%s) stops it.', longest.pid);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_check_longest_running_query() IS
 'Health check: how long the longest statement of a client session has been executing (warning above the runbook''s 5 seconds, critical above an hour).';
 
 CREATE FUNCTION dbmaint_check_idle_in_transaction(OUT value text, OUT status text,
-	OUT target text, OUT detail text)
+    OUT target text, OUT detail text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	sessions int;
-	oldest_pid int;
-	seconds numeric;
+    sessions int;
+    oldest_pid int;
+    seconds numeric;
 BEGIN
-	PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
-	SELECT count(*), (array_agg(a.pid ORDER BY a.state_change))[1],
-		extract(epoch FROM clock_timestamp() - min(a.state_change))
-	INTO sessions, oldest_pid, seconds
-	FROM pg_stat_activity a
-	WHERE a.backend_type = 'client backend'
-		AND a.state IN ('idle in transaction', 'idle in transaction (aborted)')
-		AND a.pid <> pg_backend_pid();
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
+    SELECT count(*), (array_agg(a.pid ORDER BY a.state_change))[1],
+        extract(epoch FROM clock_timestamp() - min(a.state_change))
+    INTO sessions, oldest_pid, seconds
+    FROM pg_stat_activity a
+    WHERE a.backend_type = 'client backend'
+        AND a.state IN ('idle in transaction', 'idle in transaction (aborted)')
+        AND a.pid <> pg_backend_pid();
 
-	value := sessions;
-	target := 'none for over 5 s (critical above 10 min)';
-	status := @extschema@.dbmaint_grade(coalesce(seconds, 0), 5, 600, NULL);
-	IF sessions = 0 THEN
-		detail := 'No session holds a transaction open without working in it.';
-	ELSE
-		detail := format('Process %s has waited for its client for %s s.', oldest_pid,
-						 round(seconds, 1));
-	END IF;
-	IF status <> 'ok' THEN
-		detail := detail || format(' It holds its locks and keeps vacuum from cleaning:'
-			' correct the application, set idle_in_transaction_session_timeout,'
-			' or pg_terminate_backend(%s).', oldest_pid);
-	END IF;
+    value := sessions;
+    target := 'none for over 5 s (critical above 10 min)';
+    status := @extschema@.dbmaint_grade(coalesce(seconds, 0), 5, 600, NULL);
+    IF sessions = 0 THEN
+        detail := 'No session holds a transaction open without working in it.';
+    ELSE
+        detail := format('Process %s has waited for its client for %s s.', oldest_pid,
+                         round(seconds, 1));
+    END IF;
+    IF status <> 'ok' THEN
+        detail := detail || format(' It holds its locks and keeps vacuum from cleaning:'
+            ' correct the application, set idle_in_transaction_session_timeout,'
+            ' or pg_terminate_backend(%s).', oldest_pid);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_check_idle_in_transaction() IS
 'Health check: sessions idle in an open transaction (warning when one has been for over 5 seconds, critical over 10 minutes).';
 
 CREATE FUNCTION dbmaint_check_blocked_sessions(OUT value text, OUT status text,
-	OUT target text, OUT detail text)
+    OUT target text, OUT detail text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	sessions int;
-	first_blocked record;
+    sessions int;
+    first_blocked record;
 BEGIN
-	PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
-	WITH blocked AS MATERIALIZED (
-		SELECT a.pid, pg_blocking_pids(a.pid) AS blockers,
-			coalesce(extract(epoch FROM clock_timestamp() -
-				(SELECT min(l.waitstart) FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted)), 0) AS seconds
-		FROM pg_stat_activity a
-		WHERE a.wait_event_type = 'Lock'
-	)
-	SELECT b.pid, b.blockers, b.seconds, count(*) OVER () AS sessions INTO first_blocked
-	FROM blocked b
-	WHERE cardinality(b.blockers) > 0
-	ORDER BY b.seconds DESC
-	LIMIT 1;
-	sessions := coalesce(first_blocked.sessions, 0);
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
+    WITH blocked AS MATERIALIZED (
+        SELECT a.pid, pg_blocking_pids(a.pid) AS blockers,
+            coalesce(extract(epoch FROM clock_timestamp() -
+                (SELECT min(l.waitstart) FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted)), 0) AS seconds
+        FROM pg_stat_activity a
+        WHERE a.wait_event_type = 'Lock'
+    )
+    SELECT b.pid, b.blockers, b.seconds, count(*) OVER () AS sessions INTO first_blocked
+    FROM blocked b
+    WHERE cardinality(b.blockers) > 0
+    ORDER BY b.seconds DESC
+    LIMIT 1;
+    sessions := coalesce(first_blocked.sessions, 0);
 
-	value := sessions;
-	target := 'none for over 1 s (critical above 60 s)';
-	IF sessions = 0 THEN
-		status := 'ok';
-		detail := 'No session waits for a lock that another one holds.';
-		RETURN;
-	END IF;
-	status := @extschema@.dbmaint_grade(first_blocked.seconds, 1, 60, NULL);
-	detail := format('Process %s has waited %s s for process %s.', first_blocked.pid,
-					 round(first_blocked.seconds, 1),
-					 array_to_string(first_blocked.blockers, ', '));
-	IF status <> 'ok' THEN
-		detail := detail || ' See what the blocker does in pg_stat_activity;'
-			' pg_cancel_backend or pg_terminate_backend ends it.';
-	END IF;
+    value := sessions;
+    target := 'none for over 1 s (critical above 60 s)';
+    IF sessions = 0 THEN
+        status := 'ok';
+        detail := 'No session waits for a lock that another one holds.';
+        RETURN;
+    END IF;
+    status := @extschema@.dbmaint_grade(first_blocked.seconds, 1, 60, NULL);
+    detail := format('Process %s has waited %s s for process %s.', first_blocked.pid,
+                     round(first_blocked.seconds, 1),
+                     array_to_string(first_blocked.blockers, ', '));
+    IF status <> 'ok' THEN
+        detail := detail || ' See what the blocker does in pg_stat_activity;'
+            ' pg_cancel_backend or pg_terminate_backend ends it.';
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_check_blocked_sessions() IS
 'Health check: sessions that wait for a lock held by another (warning when one has waited for over a second, critical over a minute).';
 
 CREATE FUNCTION dbmaint_check_prepared_transactions(OUT value text, OUT status text,
-	OUT target text, OUT detail text)
+    OUT target text, OUT detail text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	transactions int;
-	oldest_gid text;
-	oldest_database name;
-	seconds numeric;
+    transactions int;
+    oldest_gid text;
+    oldest_database name;
+    seconds numeric;
 BEGIN
-	target := 'none for over 5 s (critical above 10 min)';
-	IF pg_is_in_recovery() THEN
-		status := 'unknown';
-		detail := 'This is a standby, where they do not show before promotion: ask the primary.';
-		RETURN;
-	END IF;
-	SELECT count(*), (array_agg(p.gid ORDER BY p.prepared))[1],
-		(array_agg(p.database ORDER BY p.prepared))[1],
-		extract(epoch FROM clock_timestamp() - min(p.prepared))
-	INTO transactions, oldest_gid, oldest_database, seconds
-	FROM pg_prepared_xacts p;
+    target := 'none for over 5 s (critical above 10 min)';
+    IF pg_is_in_recovery() THEN
+        status := 'unknown';
+        detail := 'This is a standby, where they do not show before promotion: ask the primary.';
+        RETURN;
+    END IF;
+    SELECT count(*), (array_agg(p.gid ORDER BY p.prepared))[1],
+        (array_agg(p.database ORDER BY p.prepared))[1],
+        extract(epoch FROM clock_timestamp() - min(p.prepared))
+    INTO transactions, oldest_gid, oldest_database, seconds
+    FROM pg_prepared_xacts p;
 
-	value := transactions;
-	status := @extschema@.dbmaint_grade(coalesce(seconds, 0), 5, 600, NULL);
-	IF transactions = 0 THEN
-		detail := 'No prepared transaction is waiting.';
-	ELSE
-		detail := format('%L in database %I has waited for %s s.', oldest_gid, oldest_database,
-						 round(seconds, 1));
-	END IF;
-	IF status <> 'ok' THEN
-		detail := detail || format(' It holds its locks across restarts and keeps vacuum from cleaning:'
-			' ask the transaction manager, then COMMIT PREPARED %L or ROLLBACK PREPARED %L in that database.',
-			oldest_gid, oldest_gid);
-	END IF;
+    value := transactions;
+    status := @extschema@.dbmaint_grade(coalesce(seconds, 0), 5, 600, NULL);
+    IF transactions = 0 THEN
+        detail := 'No prepared transaction is waiting.';
+    ELSE
+        detail := format('%L in database %I has waited for %s s.', oldest_gid, oldest_database,
+                         round(seconds, 1));
+    END IF;
+    IF status <> 'ok' THEN
+        detail := detail || format(' It holds its locks across restarts and keeps vacuum from cleaning:'
+            ' ask the transaction manager, then COMMIT PREPARED %L or ROLLBACK PREPARED %L in that database.',
+            oldest_gid, oldest_gid);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_check_prepared_transactions() IS
 'Health check: prepared transactions that nobody finishes (warning when one is older than 5 seconds, critical over 10 minutes).';
 
 CREATE FUNCTION dbmaint_check_deadlocks(OUT value text, OUT status text,
-	OUT target text, OUT detail text)
+    OUT target text, OUT detail text)
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-	all_time bigint;
-	since timestamptz;
-	last_hour bigint;
+    all_time bigint;
+    since timestamptz;
+    last_hour bigint;
 BEGIN
-	SELECT d.deadlocks, d.stats_reset INTO all_time, since
-	FROM pg_stat_database d
-	WHERE d.datname = current_database();
-	IF NOT pg_is_in_recovery() THEN
-		SELECT sum(m.deadlocks) INTO last_hour
-		FROM @extschema@.performance_metrics m
-		WHERE m.database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
-			AND m."timestamp" > now() - interval '1 hour';
-	END IF;
+    SELECT d.deadlocks, d.stats_reset INTO all_time, since
+    FROM pg_stat_database d
+    WHERE d.datname = current_database();
+    IF NOT pg_is_in_recovery() THEN
+        SELECT sum(m.deadlocks) INTO last_hour
+        FROM @extschema@.performance_metrics m
+        WHERE m.database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
+            AND m."timestamp" > now() - interval '1 hour';
+    END IF;
 
-	target := 'none in the last hour (critical above 10)';
-	detail := format('%s since %s.', all_time,
-					 coalesce('the statistics were reset at ' || date_trunc('second', since),
-							  'the statistics began'));
-	/* none at all is none in the last hour, even where nothing is sampled */
-	IF last_hour IS NULL AND all_time = 0 THEN
-		last_hour := 0;
-	END IF;
-	value := last_hour;
-	status := @extschema@.dbmaint_grade(last_hour, 0, 10, NULL);
-	IF status = 'unknown' THEN
-		detail := detail || ' How many are recent is known once dbmaint has sampled this database: see the check sampler.';
-	ELSIF status <> 'ok' THEN
-		detail := detail || ' The server log has both statements of each: make them lock in the same order.';
-	END IF;
+    target := 'none in the last hour (critical above 10)';
+    detail := format('%s since %s.', all_time,
+                     coalesce('the statistics were reset at ' || date_trunc('second', since),
+                              'the statistics began'));
+    /* none at all is none in the last hour, even where nothing is sampled */
+    IF last_hour IS NULL AND all_time = 0 THEN
+        last_hour := 0;
+    END IF;
+    value := last_hour;
+    status := @extschema@.dbmaint_grade(last_hour, 0, 10, NULL);
+    IF status = 'unknown' THEN
+        detail := detail || ' How many are recent is known once dbmaint has sampled this database: see the check sampler.';
+    ELSIF status <> 'ok' THEN
+        detail := detail || ' The server log has both statements of each: make them lock in the same order.';
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_check_deadlocks() IS
 'Health check: deadlocks in this database in the last hour (warning from the first, critical above 10).';
 
 REVOKE ALL ON FUNCTION dbmaint_check_total_connections(), dbmaint_check_active_queries(),
-	dbmaint_check_longest_running_query(), dbmaint_check_idle_in_transaction(),
-	dbmaint_check_blocked_sessions(), dbmaint_check_prepared_transactions(),
-	dbmaint_check_deadlocks() FROM PUBLIC;
+    dbmaint_check_longest_running_query(), dbmaint_check_idle_in_transaction(),
+    dbmaint_check_blocked_sessions(), dbmaint_check_prepared_transactions(),
+    dbmaint_check_deadlocks() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_check_total_connections(), dbmaint_check_active_queries(),
-	dbmaint_check_longest_running_query(), dbmaint_check_idle_in_transaction(),
-	dbmaint_check_blocked_sessions(), dbmaint_check_prepared_transactions(),
-	dbmaint_check_deadlocks() TO pg_monitor;
+    dbmaint_check_longest_running_query(), dbmaint_check_idle_in_transaction(),
+    dbmaint_check_blocked_sessions(), dbmaint_check_prepared_transactions(),
+    dbmaint_check_deadlocks() TO pg_monitor;

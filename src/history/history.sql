@@ -53,7 +53,7 @@ CREATE INDEX performance_metrics_timestamp_idx ON performance_metrics ("timestam
 COMMENT ON TABLE performance_metrics IS
 'One row a sample: what this database and, in the home database, the server did since the previous sample. NULL means not known, or not read in this round.';
 COMMENT ON COLUMN performance_metrics."timestamp" IS
-'When the sample was due.';
+'When the sample was taken.';
 COMMENT ON COLUMN performance_metrics.database_oid IS
 'The database that was measured; rows that a copy of a database brought along have another one''s.';
 COMMENT ON COLUMN performance_metrics.sample_interval_ms IS

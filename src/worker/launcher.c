@@ -60,6 +60,8 @@ typedef struct Child
 typedef struct Launcher
 {
 	MemoryContext scan_context;
+	Oid		   *existing;		/* every database, wanted or not */
+	int			existing_count;
 	WantedDatabase *wanted;
 	int			wanted_count;
 	TimestampTz scanned_at;
@@ -91,20 +93,27 @@ database_wanted(Form_pg_database form)
 		settings_database_wanted(NameStr(form->datname));
 }
 
+static bool
+database_exists(const Launcher *launcher, Oid database_oid)
+{
+	for (int i = 0; i < launcher->existing_count; i++)
+	{
+		if (launcher->existing[i] == database_oid)
+			return true;
+	}
+	return false;
+}
+
 /* Frees the histograms of databases that are no more. */
 static void
-forget_dropped(const Oid *existing, int count)
+forget_dropped(const Launcher *launcher)
 {
 	Oid		   *measured = palloc_array(Oid, shared_state->slot_count);
-	int			n = latency_databases(measured, shared_state->slot_count);
+	int			count = latency_databases(measured, shared_state->slot_count);
 
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < count; i++)
 	{
-		bool		found = false;
-
-		for (int j = 0; j < count && !found; j++)
-			found = existing[j] == measured[i];
-		if (!found)
+		if (!database_exists(launcher, measured[i]))
 			latency_forget(measured[i]);
 	}
 }
@@ -114,8 +123,6 @@ static void
 scan_databases(Launcher *launcher)
 {
 	int			allocated = 64;
-	int			existing_count = 0;
-	Oid		   *existing;
 	Relation	rel;
 	TableScanDesc scan;
 	HeapTuple	tuple;
@@ -130,7 +137,8 @@ scan_databases(Launcher *launcher)
 
 	MemoryContextReset(launcher->scan_context);
 	MemoryContextSwitchTo(launcher->scan_context);
-	existing = palloc_array(Oid, allocated);
+	launcher->existing = palloc_array(Oid, allocated);
+	launcher->existing_count = 0;
 	launcher->wanted = palloc_array(WantedDatabase, allocated);
 	launcher->wanted_count = 0;
 
@@ -141,14 +149,15 @@ scan_databases(Launcher *launcher)
 		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
 
 		CHECK_FOR_INTERRUPTS();
-		if (existing_count == allocated)
+		if (launcher->existing_count == allocated)
 		{
 			allocated *= 2;
-			existing = repalloc(existing, allocated * sizeof(Oid));
+			launcher->existing = repalloc(launcher->existing,
+										  allocated * sizeof(Oid));
 			launcher->wanted = repalloc(launcher->wanted,
 										allocated * sizeof(WantedDatabase));
 		}
-		existing[existing_count++] = form->oid;
+		launcher->existing[launcher->existing_count++] = form->oid;
 		if (database_wanted(form))
 		{
 			WantedDatabase *wanted = &launcher->wanted[launcher->wanted_count++];
@@ -163,7 +172,7 @@ scan_databases(Launcher *launcher)
 	CommitTransactionCommand();
 	MemoryContextSwitchTo(launcher->scan_context);
 
-	forget_dropped(existing, existing_count);
+	forget_dropped(launcher);
 	MemoryContextSwitchTo(TopMemoryContext);
 
 	shared_state->launcher_scan_at = launcher->scanned_at;
@@ -253,11 +262,14 @@ prune_slots(Launcher *launcher)
 				slot->leave = true;
 				wake = slot->pid;
 			}
-			else if (!has_child(launcher, slot->database_oid))
+			else
 			{
+				/* a turn taken by hand (dbmaint_run_due) needs the slot */
 				if (shared_state->home_database == slot->database_oid)
 					shared_state->home_database = InvalidOid;
-				slot->database_oid = InvalidOid;
+				if (!has_child(launcher, slot->database_oid) &&
+					!database_exists(launcher, slot->database_oid))
+					slot->database_oid = InvalidOid;
 			}
 		}
 		LWLockRelease(shared_state->lock);

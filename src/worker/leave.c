@@ -45,6 +45,7 @@ static object_access_hook_type prev_object_access = NULL;
 /* what the current transaction changed */
 static bool databases_changed = false;
 static bool extensions_changed = false;
+static Oid	dropped_database = InvalidOid;
 
 bool
 leave_wanted(Oid database_oid)
@@ -232,13 +233,25 @@ database_in_the_way(Node *statement)
 }
 
 static void
+next_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
+					bool readOnlyTree, ProcessUtilityContext context,
+					ParamListInfo params, QueryEnvironment *queryEnv,
+					DestReceiver *dest, QueryCompletion *qc)
+{
+	if (prev_ProcessUtility)
+		prev_ProcessUtility(pstmt, queryString, readOnlyTree, context, params,
+							queryEnv, dest, qc);
+	else
+		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
+								params, queryEnv, dest, qc);
+}
+
+static void
 leave_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 					 bool readOnlyTree, ProcessUtilityContext context,
 					 ParamListInfo params, QueryEnvironment *queryEnv,
 					 DestReceiver *dest, QueryCompletion *qc)
 {
-	ProcessUtility_hook_type next = prev_ProcessUtility != NULL ?
-		prev_ProcessUtility : standard_ProcessUtility;
 	const char *name = database_in_the_way(pstmt->utilityStmt);
 	Oid			database_oid = InvalidOid;
 	int			hold = -1;
@@ -250,16 +263,16 @@ leave_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 
 	if (hold < 0)
 	{
-		next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-			 dest, qc);
+		next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params,
+							queryEnv, dest, qc);
 		return;
 	}
 
 	PG_ENSURE_ERROR_CLEANUP(release_hold, Int32GetDatum(hold));
 	{
 		await_leave(database_oid);
-		next(pstmt, queryString, readOnlyTree, context, params, queryEnv,
-			 dest, qc);
+		next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params,
+							queryEnv, dest, qc);
 	}
 	PG_END_ENSURE_ERROR_CLEANUP(release_hold, Int32GetDatum(hold));
 	release_hold(0, Int32GetDatum(hold));
@@ -297,6 +310,16 @@ recheck_database(void)
 	shared_wake_process(pid);
 }
 
+/* The home database is gone: another one's sampler takes over. */
+static void
+forget_home(Oid database_oid)
+{
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	if (shared_state->home_database == database_oid)
+		shared_state->home_database = InvalidOid;
+	LWLockRelease(shared_state->lock);
+}
+
 static void
 leave_xact_callback(XactEvent event, void *arg)
 {
@@ -309,12 +332,17 @@ leave_xact_callback(XactEvent event, void *arg)
 	{
 		if (extensions_changed)
 			recheck_database();
+		if (OidIsValid(dropped_database))
+			forget_home(dropped_database);
 		pg_atomic_fetch_add_u32(&shared_state->catalog_generation, 1);
 		shared_wake_launcher();
 	}
 	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
 		event == XACT_EVENT_PREPARE)
+	{
 		databases_changed = extensions_changed = false;
+		dropped_database = InvalidOid;
+	}
 }
 
 void

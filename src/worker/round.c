@@ -11,11 +11,11 @@
 
 #include "access/xact.h"
 #include "collect/collect.h"
-#include "commands/dbcommands.h"
 #include "history/history.h"
 #include "portability/instr_time.h"
 #include "settings.h"
 #include "step/guard.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/round.h"

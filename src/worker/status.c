@@ -10,12 +10,13 @@
 #include "compat.h"
 
 #include "collect/collect.h"
-#include "commands/dbcommands.h"
 #include "funcapi.h"
 #include "settings.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
+#include "utils/tuplestore.h"
 #include "worker/round.h"
 #include "worker/worker.h"
 

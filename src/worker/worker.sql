@@ -1,7 +1,7 @@
 -- src/worker/worker.sql: what the processes do, and one turn by hand.
 
 CREATE FUNCTION dbmaint_status(
-    OUT process text, OUT pid int, OUT database name, OUT state text,
+    OUT process text, OUT pid int, OUT database text, OUT state text,
     OUT last_round_at timestamptz, OUT last_round_cost_ms float8,
     OUT rounds bigint, OUT errors bigint, OUT last_error text,
     OUT next_due_at timestamptz)

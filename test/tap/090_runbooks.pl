@@ -191,6 +191,11 @@ ok( $node->poll_query_until(
 SELECT count(*) > 1 AND count(response_time_ms) > 0 AND count(total_connections) > 0
 FROM performance_metrics}),
 	'the sampler fills performance_metrics');
+ok( $node->poll_query_until(
+		'runbooks', q{
+SELECT count(*) = 2 FROM dbmaint_health()
+WHERE check_name IN ('sampler', 'response_time') AND status <> 'unknown'}),
+	'health sees the sampler and its samples');
 
 sub runs
 {
