@@ -1,6 +1,7 @@
 /*
- * src/health/checks_activity.sql: health checks of what sessions are doing now.  Own session excepted: asking
- * must not change the answer.
+ * src/health/checks_activity.sql: health checks of what sessions do now.
+ *
+ * The asking session is left out: asking must not change the answer.
  */
 
 CREATE FUNCTION dbmaint_check_total_connections(OUT value text, OUT status text,
@@ -17,14 +18,14 @@ DECLARE
     critical_above CONSTANT int := least(540, floor(slots * 0.9));
     connections int;
 BEGIN
-    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats'::name);
     SELECT count(*) INTO connections
     FROM pg_stat_activity a
     WHERE a.backend_type = 'client backend';
 
     value := connections;
-    status := @extschema@.dbmaint_grade(connections, warn_above, critical_above,
-                                        slots - reserved - 1);
+    status := @extschema@.dbmaint_grade(connections::float8, warn_above::float8, critical_above::float8,
+                                        (slots - reserved - 1)::float8);
     target := format('at most %s (critical above %s)', warn_above, critical_above);
     detail := format('%s %% of max_connections (%s, of which %s reserved) in use.',
                      round(100.0 * connections / slots, 1), slots, reserved);
@@ -47,7 +48,7 @@ DECLARE
     active int;
     waiting int;
 BEGIN
-    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats'::name);
     SELECT count(*),
         count(*) FILTER (WHERE a.wait_event_type IN ('Lock', 'LWLock', 'IO', 'BufferPin', 'Buffer'))
     INTO active, waiting
@@ -57,7 +58,7 @@ BEGIN
         AND a.pid <> pg_backend_pid();
 
     value := active;
-    status := @extschema@.dbmaint_grade(active, warn_above, NULL, NULL);
+    status := @extschema@.dbmaint_grade(active::float8, warn_above::float8, NULL::float8, NULL::float8);
     target := format('at most %s', warn_above);
     detail := format('%s of them waiting for a lock or for I/O (this session is not counted).', waiting);
     IF status <> 'ok' THEN
@@ -77,7 +78,7 @@ DECLARE
     longest record;
     seconds numeric;
 BEGIN
-    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats'::name);
     SELECT a.pid, a.usename, a.datname, a.query_start INTO longest
     FROM pg_stat_activity a
     WHERE a.backend_type = 'client backend'
@@ -95,7 +96,7 @@ BEGIN
     END IF;
     seconds := greatest(extract(epoch FROM clock_timestamp() - longest.query_start), 0);
     value := round(seconds, 1) || ' s';
-    status := @extschema@.dbmaint_grade(seconds, 5, 3600, NULL);
+    status := @extschema@.dbmaint_grade(seconds::float8, 5::float8, 3600::float8, NULL::float8);
     detail := format('Process %s of user %s in database %s.', longest.pid, longest.usename,
                      longest.datname);
     IF status <> 'ok' THEN
@@ -116,7 +117,7 @@ DECLARE
     oldest_pid int;
     seconds numeric;
 BEGIN
-    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats'::name);
     SELECT count(*), (array_agg(a.pid ORDER BY a.state_change))[1],
         extract(epoch FROM clock_timestamp() - min(a.state_change))
     INTO sessions, oldest_pid, seconds
@@ -127,7 +128,7 @@ BEGIN
 
     value := sessions;
     target := 'none for over 5 s (critical above 10 min)';
-    status := @extschema@.dbmaint_grade(coalesce(seconds, 0), 5, 600, NULL);
+    status := @extschema@.dbmaint_grade(coalesce(seconds, 0)::float8, 5::float8, 600::float8, NULL::float8);
     IF sessions = 0 THEN
         detail := 'No session holds a transaction open without working in it.';
     ELSE
@@ -153,7 +154,7 @@ DECLARE
     sessions int;
     first_blocked record;
 BEGIN
-    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats'::name);
     WITH blocked AS MATERIALIZED (
         SELECT a.pid, pg_blocking_pids(a.pid) AS blockers,
             coalesce(extract(epoch FROM clock_timestamp() -
@@ -175,7 +176,7 @@ BEGIN
         detail := 'No session waits for a lock that another one holds.';
         RETURN;
     END IF;
-    status := @extschema@.dbmaint_grade(first_blocked.seconds, 1, 60, NULL);
+    status := @extschema@.dbmaint_grade(first_blocked.seconds::float8, 1::float8, 60::float8, NULL::float8);
     detail := format('Process %s has waited %s s for process %s.', first_blocked.pid,
                      round(first_blocked.seconds, 1),
                      array_to_string(first_blocked.blockers, ', '));
@@ -212,7 +213,7 @@ BEGIN
     FROM pg_prepared_xacts p;
 
     value := transactions;
-    status := @extschema@.dbmaint_grade(coalesce(seconds, 0), 5, 600, NULL);
+    status := @extschema@.dbmaint_grade(coalesce(seconds, 0)::float8, 5::float8, 600::float8, NULL::float8);
     IF transactions = 0 THEN
         detail := 'No prepared transaction is waiting.';
     ELSE
@@ -258,7 +259,7 @@ BEGIN
         last_hour := 0;
     END IF;
     value := last_hour;
-    status := @extschema@.dbmaint_grade(last_hour, 0, 10, NULL);
+    status := @extschema@.dbmaint_grade(last_hour::float8, 0::float8, 10::float8, NULL::float8);
     IF status = 'unknown' THEN
         detail := detail || ' How many are recent is known once dbmaint has sampled this database: see the check sampler.';
     ELSIF status <> 'ok' THEN

@@ -1,6 +1,7 @@
 /*
- * src/health/checks_server.sql: health checks of the server's own machinery: response time, replication,
- * archiving, and whether anything measures.
+ * src/health/checks_server.sql: health checks of the server's own machinery.
+ *
+ * Response time, replication, archiving, and whether anything measures.
  */
 
 CREATE FUNCTION dbmaint_check_response_time(OUT value text, OUT status text,
@@ -23,7 +24,7 @@ BEGIN
     SELECT count(*), sum(m.query_count),
         sum(m.response_time_ms * m.query_count) FILTER (WHERE m.query_count > 0)
             / nullif(sum(m.query_count) FILTER (WHERE m.response_time_ms IS NOT NULL), 0)::float8,
-        @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(m.latency_histogram), 0.95)
+        @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(m.latency_histogram), 0.95::float8)
     INTO samples, statements, mean, p95
     FROM @extschema@.performance_metrics m
     WHERE m.database_oid = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database())
@@ -43,7 +44,7 @@ BEGIN
     ELSE
         value := concat_ws(', ', 'mean ' || round(mean::numeric, 2) || ' ms',
                            'p95 ' || round(p95::numeric, 2) || ' ms');
-        status := @extschema@.dbmaint_grade(mean, 80, 95, 110);
+        status := @extschema@.dbmaint_grade(mean::float8, 80::float8, 95::float8, 110::float8);
         detail := format('%s statements in the last 15 minutes; the mean decides.', statements);
         IF status <> 'ok' THEN
             detail := detail || ' Look at blocked_sessions, longest_running_query and cache_hit_ratio,'
@@ -101,7 +102,7 @@ BEGIN
 
     value := format('%s, %s inactive', slots, inactive);
     target := 'all active and keeping up (critical when lost or inactive with over 10 GB kept)';
-    status := @extschema@.dbmaint_grade(coalesce(worst.grade, 0), 0, 1, NULL);
+    status := @extschema@.dbmaint_grade(coalesce(worst.grade, 0)::float8, 0::float8, 1::float8, NULL::float8);
     IF slots = 0 THEN
         detail := 'There are no replication slots.';
         RETURN;
@@ -134,7 +135,7 @@ DECLARE
     seconds numeric;
     bytes numeric;
 BEGIN
-    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats'::name);
     target := 'at most 30 s and 1 GB (critical above 5 min or 10 GB)';
 
     IF pg_is_in_recovery() THEN
@@ -170,7 +171,7 @@ BEGIN
     value := format('%s s, %s', round(seconds, 1), pg_size_pretty(coalesce(bytes, 0)));
     status := @extschema@.dbmaint_grade(greatest(
         CASE WHEN seconds > 300 THEN 2 WHEN seconds > 30 THEN 1 ELSE 0 END,
-        CASE WHEN bytes > 10 * gigabyte THEN 2 WHEN bytes > gigabyte THEN 1 ELSE 0 END), 0, 1, NULL);
+        CASE WHEN bytes > 10 * gigabyte THEN 2 WHEN bytes > gigabyte THEN 1 ELSE 0 END)::float8, 0::float8, 1::float8, NULL::float8);
     detail := format('The furthest behind is %s.', name);
     IF standbys IS NOT NULL THEN
         detail := detail || format(' %s connected.', standbys);
@@ -227,7 +228,7 @@ BEGIN
             date_trunc('second', archiver.last_failed_time), archiver.failed_count);
         RETURN;
     END IF;
-    status := @extschema@.dbmaint_grade(waiting, 10, 100, NULL);
+    status := @extschema@.dbmaint_grade(waiting::float8, 10::float8, 100::float8, NULL::float8);
     detail := coalesce(format('Last archived %s at %s.', archiver.last_archived_wal,
                               date_trunc('second', archiver.last_archived_time)), '');
     IF archiver.last_archived_time IS NULL THEN

@@ -1,5 +1,5 @@
 /*
- * src/health/checks_storage.sql: health checks of what is stored: tables, indexes, cache, disks.
+ * src/health/checks_storage.sql: health checks of what is stored.
  *
  * A standby has the primary's rows but not its table statistics, so what is
  * judged by those is unknown there.
@@ -72,7 +72,7 @@ BEGIN
     FROM needing n;
 
     value := tables;
-    status := @extschema@.dbmaint_grade(tables, 0, NULL, NULL);
+    status := @extschema@.dbmaint_grade(tables::float8, 0::float8, NULL::float8, NULL::float8);
     IF tables = 0 THEN
         detail := 'Autovacuum keeps up.';
     ELSE
@@ -116,7 +116,7 @@ BEGIN
     FROM stale s;
 
     value := tables;
-    status := @extschema@.dbmaint_grade(tables, 0, NULL, NULL);
+    status := @extschema@.dbmaint_grade(tables::float8, 0::float8, NULL::float8, NULL::float8);
     IF tables = 0 THEN
         detail := 'The planner''s statistics are recent.';
     ELSE
@@ -138,7 +138,7 @@ DECLARE
     names text;
 BEGIN
     /* without it another user's build would look like an invalid index */
-    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats');
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats'::name);
     WITH invalid AS (
         SELECT format('%I.%I', n.nspname, c.relname) AS name
         FROM pg_index i
@@ -157,7 +157,7 @@ BEGIN
 
     value := indexes;
     target := 'none';
-    status := @extschema@.dbmaint_grade(indexes, 0, NULL, NULL);
+    status := @extschema@.dbmaint_grade(indexes::float8, 0::float8, NULL::float8, NULL::float8);
     IF indexes = 0 THEN
         detail := 'Every index that is not being built now is valid.';
     ELSIF pg_is_in_recovery() THEN
@@ -195,7 +195,7 @@ BEGIN
                          coalesce('the statistics were reset', 'the statistics began'));
         RETURN;
     END IF;
-    status := @extschema@.dbmaint_grade(-percent, -90, -80, NULL);
+    status := @extschema@.dbmaint_grade(-percent::float8, -90::float8, -80::float8, NULL::float8);
     detail := format('Of %s blocks since %s.', blocks,
                      coalesce('the statistics were reset at ' || date_trunc('second', since),
                               'the statistics began'));
@@ -241,7 +241,7 @@ BEGIN
         bytes := all_bytes;
     END IF;
     value := format('%s in %s files', pg_size_pretty(bytes), files);
-    status := @extschema@.dbmaint_grade(bytes, gigabyte, 10 * gigabyte, NULL);
+    status := @extschema@.dbmaint_grade(bytes::float8, gigabyte::float8, (10 * gigabyte)::float8, NULL::float8);
     IF status = 'unknown' THEN
         value := NULL;
         detail := detail || ' How much is recent is known once dbmaint has sampled this database: see the check sampler.';
@@ -312,8 +312,8 @@ BEGIN
     value := worst.age;
     target := format('at most %s (critical above 50 %%, emergency above 75 %% of 2^31)',
                      round(1.2 * worst.freeze_age));
-    status := @extschema@.dbmaint_grade(worst.age, 1.2 * worst.freeze_age,
-                                        greatest(wrap / 2, worst.freeze_age), wrap * 3 / 4);
+    status := @extschema@.dbmaint_grade(worst.age::float8, (1.2 * worst.freeze_age)::float8,
+                                        greatest(wrap / 2, worst.freeze_age)::float8, (wrap * 3 / 4)::float8);
     detail := format('Oldest %s of database %s: %s %% of the way to the stop at wraparound.',
                      worst.kind, worst.datname, share);
     IF status <> 'ok' THEN
@@ -342,7 +342,7 @@ BEGIN
 
     target := 'at least 20 % free (critical below 10 %, emergency below 5 %)';
     percent := 100.0 * worst.free_bytes / worst.total_bytes;
-    status := @extschema@.dbmaint_grade(-percent, -20, -10, -5);
+    status := @extschema@.dbmaint_grade(-percent::float8, -20::float8, -10::float8, -5::float8);
     value := format('%s %% free', round(percent, 1));
     IF status = 'unknown' THEN
         value := NULL;

@@ -11,6 +11,10 @@
  * later is read by name out of to_jsonb(row).  A check that cannot know says
  * "unknown" and what to do about it.  A check whose reader lacks a right
  * raises, and dbmaint_health() makes the row of it.
+ *
+ * A call of one of our own functions casts every argument to the parameter's
+ * type: where others may create in our schema, a function of theirs that fits
+ * the arguments better would be called instead.
  */
 
 CREATE FUNCTION dbmaint_require_role(required name)

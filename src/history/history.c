@@ -29,6 +29,9 @@
 /* the row's first columns: "timestamp", database_oid, latency_histogram */
 #define FIXED_COLUMNS 3
 
+/* given, since a call that leaves an argument out could be captured */
+#define EXPIRY_BATCH_ROWS 10000
+
 bool
 history_find_extension(Extension *extension)
 {
@@ -166,8 +169,8 @@ history_expire(const Extension *extension, TimestampTz at)
 {
 	Oid			type = TIMESTAMPTZOID;
 	Datum		value = TimestampTzGetDatum(at);
-	char	   *sql = psprintf("SELECT %s.dbmaint_expire_history($1)",
-							   extension->schema);
+	char	   *sql = psprintf("SELECT %s.dbmaint_expire_history($1, %d)",
+							   extension->schema, EXPIRY_BATCH_ROWS);
 	int64		expired = 0;
 	bool		isnull;
 

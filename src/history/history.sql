@@ -172,9 +172,9 @@ BEGIN
     SELECT sum(s.response_time_ms * s.query_count) / nullif(sum(s.query_count), 0),
            min(s.response_time_ms), max(s.response_time_ms),
            stddev(s.response_time_ms), coalesce(sum(s.query_count), 0),
-           @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(s.latency_histogram), 0.50),
-           @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(s.latency_histogram), 0.95),
-           @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(s.latency_histogram), 0.99),
+           @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(s.latency_histogram), 0.50::float8),
+           @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(s.latency_histogram), 0.95::float8),
+           @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(s.latency_histogram), 0.99::float8),
            max(s.max_ms), coalesce(sum(s.slow_query_count), 0),
            coalesce(sum(s.failed_query_count), 0)
       INTO avg_response_time, min_response_time, max_response_time,
@@ -190,13 +190,13 @@ COMMENT ON FUNCTION dbmaint_response_time(interval) IS
 CREATE VIEW dbmaint_weekly_trend AS
 SELECT pg_catalog.date_trunc('day', s."timestamp") AS day,
        pg_catalog.sum(s.response_time_ms OPERATOR(pg_catalog.*) s.query_count::pg_catalog.float8)
-           OPERATOR(pg_catalog./) nullif(pg_catalog.sum(s.query_count), 0)::pg_catalog.float8 AS avg_response_time,
+           OPERATOR(pg_catalog./) nullif(pg_catalog.sum(s.query_count), 0::pg_catalog.numeric)::pg_catalog.float8 AS avg_response_time,
        pg_catalog.min(s.response_time_ms) AS min_response_time,
        pg_catalog.max(s.response_time_ms) AS max_response_time,
        coalesce(pg_catalog.sum(s.query_count), 0)::bigint AS total_queries,
-       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.50) AS p50_ms,
-       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.95) AS p95_ms,
-       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.99) AS p99_ms,
+       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.50::pg_catalog.float8) AS p50_ms,
+       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.95::pg_catalog.float8) AS p95_ms,
+       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.99::pg_catalog.float8) AS p99_ms,
        coalesce(pg_catalog.sum(s.slow_query_count), 0)::bigint AS slow_query_count
   FROM dbmaint_samples AS s
  WHERE s."timestamp" OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '7 days')
@@ -209,19 +209,19 @@ CREATE VIEW dbmaint_monthly_summary AS
 SELECT w.week, w.avg_response_time, w.min_response_time, w.max_response_time,
        w.query_count, w.prev_week_avg,
        (w.avg_response_time OPERATOR(pg_catalog.-) w.prev_week_avg)
-           OPERATOR(pg_catalog./) nullif(w.prev_week_avg, 0)
+           OPERATOR(pg_catalog./) nullif(w.prev_week_avg, 0::pg_catalog.float8)
            OPERATOR(pg_catalog.*) 100::pg_catalog.float8 AS performance_change_pct,
        w.p50_ms, w.p95_ms, w.p99_ms
   FROM (SELECT g.*, pg_catalog.lag(g.avg_response_time) OVER (ORDER BY g.week) AS prev_week_avg
           FROM (SELECT pg_catalog.date_trunc('week', s."timestamp") AS week,
                        pg_catalog.sum(s.response_time_ms OPERATOR(pg_catalog.*) s.query_count::pg_catalog.float8)
-                           OPERATOR(pg_catalog./) nullif(pg_catalog.sum(s.query_count), 0)::pg_catalog.float8 AS avg_response_time,
+                           OPERATOR(pg_catalog./) nullif(pg_catalog.sum(s.query_count), 0::pg_catalog.numeric)::pg_catalog.float8 AS avg_response_time,
                        pg_catalog.min(s.response_time_ms) AS min_response_time,
                        pg_catalog.max(s.response_time_ms) AS max_response_time,
                        coalesce(pg_catalog.sum(s.query_count), 0)::bigint AS query_count,
-                       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.50) AS p50_ms,
-                       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.95) AS p95_ms,
-                       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.99) AS p99_ms
+                       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.50::pg_catalog.float8) AS p50_ms,
+                       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.95::pg_catalog.float8) AS p95_ms,
+                       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.99::pg_catalog.float8) AS p99_ms
                   FROM dbmaint_samples AS s
                  WHERE s."timestamp" OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '30 days')
                  GROUP BY 1) AS g) AS w

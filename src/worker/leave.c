@@ -6,7 +6,7 @@
  * DROP DATABASE, ALTER DATABASE RENAME TO and SET TABLESPACE, and CREATE
  * DATABASE with a database as its template fail while anybody is connected to
  * it.  The utility hook puts a hold on the database first, asks its sampler
- * to leave, and waits until it has; the hold ends with the command, and the
+ * to leave, and waits until it has; the hold ends with the transaction, and the
  * launcher starts the sampler again if there is still a database for it.
  *
  * The same hooks notice when databases or extensions come and go.  They act
@@ -25,7 +25,6 @@
 #include "catalog/pg_extension.h"
 #include "commands/dbcommands.h"
 #include "commands/defrem.h"
-#include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
 #include "tcop/utility.h"
@@ -46,6 +45,7 @@ static object_access_hook_type prev_object_access = NULL;
 static bool databases_changed = false;
 static bool extensions_changed = false;
 static Oid	dropped_database = InvalidOid;
+static bool holding = false;
 
 bool
 leave_wanted(Oid database_oid)
@@ -61,11 +61,8 @@ leave_wanted(Oid database_oid)
 	return false;
 }
 
-/*
- * Puts a hold on the database.  Returns its entry, -1 if all are taken.  A
- * hold whose holder is gone (it was terminated) is free.
- */
-static int
+/* Puts a hold on the database; returns false if there are too many. */
+static bool
 hold_database(Oid database_oid)
 {
 	int			found = -1;
@@ -82,22 +79,21 @@ hold_database(Oid database_oid)
 		shared_state->holds[found].pid = MyProcPid;
 	}
 	LWLockRelease(shared_state->lock);
-	return found;
+	return found >= 0;
 }
 
+/* Ends this process's holds; called when its transaction has ended. */
 static void
-release_hold(int code, Datum arg)
+release_holds(void)
 {
-	DatabaseHold *hold = &shared_state->holds[DatumGetInt32(arg)];
-
-	(void) code;
-
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-	if (hold->pid == MyProcPid)
-		hold->pid = 0;
+	for (int i = 0; i < MAX_HOLDS; i++)
+	{
+		if (shared_state->holds[i].pid == MyProcPid)
+			shared_state->holds[i].pid = 0;
+	}
 	LWLockRelease(shared_state->lock);
-	pg_atomic_fetch_add_u32(&shared_state->catalog_generation, 1);
-	shared_wake_launcher();
+	holding = false;
 }
 
 static int
@@ -254,28 +250,21 @@ leave_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 {
 	const char *name = database_in_the_way(pstmt->utilityStmt);
 	Oid			database_oid = InvalidOid;
-	int			hold = -1;
 
 	if (name != NULL && shared_state != NULL && IsTransactionState())
 		database_oid = get_database_oid(name, true);
-	if (OidIsValid(database_oid) && owns_database(database_oid))
-		hold = hold_database(database_oid);
-
-	if (hold < 0)
+	if (OidIsValid(database_oid) && owns_database(database_oid) &&
+		hold_database(database_oid))
 	{
-		next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params,
-							queryEnv, dest, qc);
-		return;
-	}
-
-	PG_ENSURE_ERROR_CLEANUP(release_hold, Int32GetDatum(hold));
-	{
+		holding = true;
 		await_leave(database_oid);
-		next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params,
-							queryEnv, dest, qc);
 	}
-	PG_END_ENSURE_ERROR_CLEANUP(release_hold, Int32GetDatum(hold));
-	release_hold(0, Int32GetDatum(hold));
+
+	next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params,
+						queryEnv, dest, qc);
+
+	if (OidIsValid(database_oid) && IsA(pstmt->utilityStmt, DropdbStmt))
+		dropped_database = database_oid;
 }
 
 static void
@@ -325,24 +314,25 @@ leave_xact_callback(XactEvent event, void *arg)
 {
 	(void) arg;
 
+	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
+		event != XACT_EVENT_PREPARE)
+		return;
 	if (!databases_changed && !extensions_changed)
 		return;
 
-	if (event == XACT_EVENT_COMMIT && shared_state != NULL)
+	if (shared_state != NULL)
 	{
-		if (extensions_changed)
+		if (holding)
+			release_holds();
+		if (event == XACT_EVENT_COMMIT && extensions_changed)
 			recheck_database();
-		if (OidIsValid(dropped_database))
+		if (event == XACT_EVENT_COMMIT && OidIsValid(dropped_database))
 			forget_home(dropped_database);
 		pg_atomic_fetch_add_u32(&shared_state->catalog_generation, 1);
 		shared_wake_launcher();
 	}
-	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT ||
-		event == XACT_EVENT_PREPARE)
-	{
-		databases_changed = extensions_changed = false;
-		dropped_database = InvalidOid;
-	}
+	databases_changed = extensions_changed = false;
+	dropped_database = InvalidOid;
 }
 
 void

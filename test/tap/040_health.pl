@@ -271,7 +271,7 @@ like(detail($node, 'pg_stat_statements'), qr/CREATE EXTENSION/, 'it says what to
 $node->safe_psql('postgres', 'CREATE EXTENSION pg_stat_statements SCHEMA stats');
 
 # nothing preloaded
-$node->safe_psql('postgres', 'ALTER SYSTEM SET dbmaint.enabled = off; ALTER SYSTEM SET shared_preload_libraries = \'\';');
+$node->append_conf('postgresql.conf', "shared_preload_libraries = ''");
 $node->restart;
 my $bare = statuses($node);
 is($bare->{sampler}, 'unknown', 'the sampler is unknown without the library');
