@@ -25,12 +25,12 @@ SELECT dbmaint_expire_history();
 -- by size: the files exceed 1 MB, so the newest rows that fit into it stay
 ALTER SYSTEM SET dbmaint.max_history_size = '1MB';
 SELECT pg_reload_conf();
-DO $$ BEGIN
-  FOR i IN 1 .. 1000 LOOP
-    EXIT WHEN current_setting('dbmaint.max_history_size') = '1MB';
-    PERFORM pg_sleep(0.01);
-  END LOOP;
-END $$;
+-- a session takes a new setting between two statements only
+\set ECHO none
+SELECT $$DO 'BEGIN IF current_setting(''dbmaint.max_history_size'') <> ''1MB'' THEN PERFORM pg_sleep(0.02); END IF; END'$$
+  FROM generate_series(1, 500) \gexec
+\set ECHO all
+SHOW dbmaint.max_history_size;
 INSERT INTO performance_metrics ("timestamp", database_oid, query_count)
 SELECT timestamptz '2026-01-31 00:00+00' - make_interval(secs => n * 10), 1, n
   FROM generate_series(0, 29999) AS n;

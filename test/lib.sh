@@ -69,6 +69,12 @@ make_work_dir()
 copy_sources()
 {
 	mkdir -p "$1"
+	case "$(cd "$1" && pwd -P)/" in
+		"$(cd "$top" && pwd -P)"/*)
+			echo "cannot copy the sources into themselves: $1; is TMPDIR inside of them?" >&2
+			return 1
+			;;
+	esac
 	# 1 is tar's word for a file that somebody edits at this moment
 	tar -C "$top" --exclude=./.git --exclude='*.o' --exclude='*.so' \
 		--exclude='*.bc' --exclude=./dbmaint--1.0.sql --exclude=./results \

@@ -273,7 +273,8 @@ BEGIN
      WHERE m.ctid = ANY (ARRAY(
                SELECT o.ctid FROM @extschema@.performance_metrics AS o
                 WHERE o."timestamp" < keep_from
-                ORDER BY o."timestamp" LIMIT batch_rows));
+                ORDER BY o."timestamp" LIMIT batch_rows
+                  FOR UPDATE SKIP LOCKED));
     GET DIAGNOSTICS expired = ROW_COUNT;
     RETURN expired;
 END

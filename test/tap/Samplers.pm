@@ -1,0 +1,116 @@
+# What the tests of the launcher and the samplers share.
+package Samplers;
+
+use strict;
+use warnings;
+
+use Exporter 'import';
+use IPC::Run;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+our @EXPORT = qw(new_server last_sample sampled_since sampled_again
+  process_of launcher_of log_position log_since session leave);
+
+# A server that preloads dbmaint and samples once a second.
+sub new_server
+{
+	my ($name, %options) = @_;
+	my $node = PostgreSQL::Test::Cluster->new($name);
+
+	$node->init(%{ $options{init} // {} });
+	$node->append_conf(
+		'postgresql.conf', qq{
+shared_preload_libraries = 'dbmaint'
+dbmaint.sample_interval = 1s
+autovacuum = off
+} . ($options{conf} // ''));
+	$node->start unless $options{stopped};
+	return $node;
+}
+
+# The time of the database's newest sample of its own.
+sub last_sample
+{
+	my ($node, $database) = @_;
+	return $node->safe_psql($database,
+		q{SELECT coalesce(max("timestamp"), '-infinity') FROM dbmaint_samples});
+}
+
+# Waits for that many samples after the time.
+sub sampled_since
+{
+	my ($node, $database, $time, $count) = @_;
+	return $node->poll_query_until($database,
+		qq{SELECT count(*) >= $count FROM dbmaint_samples WHERE "timestamp" > '$time'});
+}
+
+# Waits for that many (1) samples more.
+sub sampled_again
+{
+	my ($node, $database, $count) = @_;
+	return sampled_since($node, $database, last_sample($node, $database),
+		$count // 1);
+}
+
+# Waits for the database's sampler, returns its pid; never the one given.
+sub process_of
+{
+	my ($node, $database, $not_pid) = @_;
+	my $sampler = "FROM pg_stat_activity WHERE backend_type = 'dbmaint sampler' AND datname = '$database' AND pid <> "
+	  . ($not_pid // 0);
+
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 $sampler")
+	  or return 0;
+	return $node->safe_psql('postgres', "SELECT pid $sampler");
+}
+
+# The same for the launcher.
+sub launcher_of
+{
+	my ($node, $not_pid) = @_;
+	my $launcher = "FROM pg_stat_activity WHERE backend_type = 'dbmaint launcher' AND pid <> "
+	  . ($not_pid // 0);
+
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 $launcher")
+	  or return 0;
+	return $node->safe_psql('postgres', "SELECT pid $launcher");
+}
+
+sub log_position
+{
+	my ($node) = @_;
+	return -s $node->logfile;
+}
+
+sub log_since
+{
+	my ($node, $position) = @_;
+	return slurp_file($node->logfile, $position);
+}
+
+# A client session that has sent its statements and stays connected.
+sub session
+{
+	my ($node, $database, $sql) = @_;
+	my $session = { node => $node, in => '', out => '' };
+	$session->{handle} = IPC::Run::start(
+		[ 'psql', '-XqAt', '-d', $node->connstr($database) ],
+		'<', \$session->{in}, '>', \$session->{out}, '2>', \$session->{err},
+		IPC::Run::timeout($PostgreSQL::Test::Utils::timeout_default));
+	$session->{in} .= "$sql;\nSELECT 'at ' || pg_backend_pid();\n";
+	$session->{handle}->pump until $session->{out} =~ /^at (\d+)\n/m;
+	$session->{pid} = $1;
+	return $session;
+}
+
+sub leave
+{
+	my ($session) = @_;
+	$session->{in} .= "\\q\n";
+	$session->{handle}->finish;
+	return;
+}
+
+1;
