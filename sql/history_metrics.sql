@@ -65,41 +65,41 @@ SELECT avg_response_time, prev_week_avg, performance_change_pct FROM dbmaint_mon
 
 -- the runbooks' own queries
 SELECT count(*) FROM (
-SELECT 
+SELECT
     avg(response_time_ms) as avg_response_time,
     min(response_time_ms) as min_response_time,
     max(response_time_ms) as max_response_time,
     stddev(response_time_ms) as response_variance,
     count(*) as query_count
-FROM performance_metrics 
+FROM performance_metrics
 WHERE timestamp > NOW() - INTERVAL '15 minutes') AS q;
 SELECT count(*) > 0 FROM (
-SELECT 
+SELECT
     date_trunc('day', timestamp) as day,
     avg(response_time_ms) as avg_response_time,
     min(response_time_ms) as min_response_time,
     max(response_time_ms) as max_response_time,
     count(*) as total_queries
-FROM performance_metrics 
+FROM performance_metrics
 WHERE timestamp > NOW() - INTERVAL '30 days'
 GROUP BY date_trunc('day', timestamp)
 ORDER BY day) AS q;
 WITH monthly_stats AS (
-    SELECT 
+    SELECT
         date_trunc('week', timestamp) as week,
         avg(response_time_ms) as avg_response_time,
         min(response_time_ms) as min_response_time,
         max(response_time_ms) as max_response_time,
         count(*) as query_count
-    FROM performance_metrics 
+    FROM performance_metrics
     WHERE timestamp > NOW() - INTERVAL '30 days'
     GROUP BY date_trunc('week', timestamp)
 )
-SELECT 
+SELECT
     avg_response_time,
     query_count,
     LAG(avg_response_time) OVER (ORDER BY week) as prev_week_avg,
-    ((avg_response_time - LAG(avg_response_time) OVER (ORDER BY week)) / 
+    ((avg_response_time - LAG(avg_response_time) OVER (ORDER BY week)) /
      LAG(avg_response_time) OVER (ORDER BY week)) * 100 as performance_change_pct
 FROM monthly_stats
 ORDER BY week;

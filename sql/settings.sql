@@ -10,7 +10,8 @@ SHOW dbmaint.max_history_size;
 SHOW dbmaint.slow_query_threshold;
 SHOW dbmaint.objects_interval;
 
--- out of range, not a number, unknown unit
+-- out of range, not a number, unknown unit; 18 changed the words
+\set VERBOSITY sqlstate
 ALTER SYSTEM SET dbmaint.sample_interval = 0;
 ALTER SYSTEM SET dbmaint.sample_interval = '2h';
 ALTER SYSTEM SET dbmaint.sample_interval = 'often';
@@ -18,6 +19,7 @@ ALTER SYSTEM SET dbmaint.retention = '5min';
 ALTER SYSTEM SET dbmaint.max_history_size = -1;
 ALTER SYSTEM SET dbmaint.slow_query_threshold = 'NaN';
 ALTER SYSTEM SET dbmaint.enabled = 'perhaps';
+\set VERBOSITY default
 ALTER SYSTEM SET dbmaint.databases = 'a,,b';
 ALTER SYSTEM SET dbmaint.critical_indexes = '"open';
 ALTER SYSTEM SET dbmaint.home_database = 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx';

@@ -53,7 +53,7 @@ ALTER FUNCTION dbmaint_read_activity() RENAME TO hidden;
 SELECT * FROM dbmaint_run_due('2026-01-02 00:00:40+00');
 SELECT total_connections, max_connections, commits >= 0 AS commits FROM dbmaint_samples WHERE "timestamp" = '2026-01-02 00:00:40+00';
 ALTER FUNCTION hidden() RENAME TO dbmaint_read_activity;
-SELECT errors, last_error FROM dbmaint_status() WHERE database = current_database();
+SELECT errors, last_error, missed_rounds > 300 AS missed FROM dbmaint_status() WHERE database = current_database();
 
 -- a sample that cannot be written: back-off, doubling, and no loss
 CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';

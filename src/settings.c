@@ -50,6 +50,7 @@ typedef struct StringSetting
 	const char *detail;
 	char	  **value;
 	const char *boot;
+	int			flags;
 	GucStringCheckHook check;
 } StringSetting;
 
@@ -97,15 +98,15 @@ static const StringSetting string_settings[] =
 	{"dbmaint.databases",
 		"Databases to sample, separated by commas.",
 		"\"*\" means every database that accepts connections and has the extension.",
-	&setting_databases, "*", check_list},
+	&setting_databases, "*", GUC_LIST_INPUT, check_list},
 	{"dbmaint.home_database",
 		"Database whose sampler takes the readings that concern the whole server.",
 		"If empty, it is the first database sampled.",
-	&setting_home_database, "", check_database_name},
+	&setting_home_database, "", 0, check_database_name},
 	{"dbmaint.critical_indexes",
 		"Indexes whose use is watched closely, separated by commas.",
 		"Each is a name, with or without its schema, and may hold the patterns of LIKE.",
-	&setting_critical_indexes, "", check_list},
+	&setting_critical_indexes, "", GUC_LIST_INPUT, check_list},
 };
 
 /*
@@ -178,7 +179,7 @@ settings_define(bool preloading)
 
 		DefineCustomStringVariable(s->name, s->description, s->detail,
 								   s->value, s->boot,
-								   PGC_SIGHUP, 0, s->check, NULL, NULL);
+								   PGC_SIGHUP, s->flags, s->check, NULL, NULL);
 	}
 
 	if (preloading)

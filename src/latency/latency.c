@@ -135,17 +135,23 @@ find_database(Oid database_oid, bool take)
 	return NULL;
 }
 
-/* The stripe to count in, NULL where there is no room. */
+/*
+ * The stripe to count in, NULL where there is no room.  A full table is long
+ * to search, so most statements of a database without room do not try.
+ */
 static LatencyStripe *
 find_stripe(void)
 {
-	LatencyDatabase *database;
+	static uint32 refusals = 0;
+	LatencyDatabase *database = NULL;
 
 	if (latency_shared == NULL || !OidIsValid(MyDatabaseId))
 		return NULL;
-	database = find_database(MyDatabaseId, true);
+	if (refusals % 256 == 0)
+		database = find_database(MyDatabaseId, true);
 	if (database == NULL)
 	{
+		refusals++;
 		pg_atomic_fetch_add_u64(&latency_shared->dropped, 1);
 		return NULL;
 	}

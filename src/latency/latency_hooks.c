@@ -69,6 +69,7 @@ typedef struct SuspendedStatement
 static int	nesting = 0;
 static PendingStatement pending;
 static SuspendedStatement suspended[MAX_SUSPENDED];
+static int	suspended_count = 0;
 
 /* What Bind spent on the portal that it made last. */
 static SuspendedStatement bound;
@@ -141,11 +142,13 @@ settle(void)
 static void
 settle_suspended(void)
 {
-	for (int i = 0; i < MAX_SUSPENDED; i++)
+	for (int i = 0; suspended_count > 0 && i < MAX_SUSPENDED; i++)
 	{
-		if (suspended[i].query != NULL)
-			latency_count(suspended[i].busy_us);
+		if (suspended[i].query == NULL)
+			continue;
+		latency_count(suspended[i].busy_us);
 		suspended[i].query = NULL;
+		suspended_count--;
 	}
 	bound.query = NULL;
 }
@@ -208,7 +211,7 @@ resume_query(QueryDesc *query)
 		busy_us = bound.busy_us;
 		bound.query = NULL;
 	}
-	for (int i = 0; i < MAX_SUSPENDED; i++)
+	for (int i = 0; suspended_count > 0 && i < MAX_SUSPENDED; i++)
 	{
 		if (suspended[i].query != query)
 			continue;
@@ -218,6 +221,8 @@ resume_query(QueryDesc *query)
 		else
 			busy_us += suspended[i].busy_us;
 		suspended[i].query = NULL;
+		suspended_count--;
+		break;
 	}
 	return busy_us;
 }
@@ -231,6 +236,7 @@ suspend_query(QueryDesc *query)
 		if (suspended[i].query != NULL)
 			continue;
 		suspended[i].query = query;
+		suspended_count++;
 		suspended[i].busy_us = pending.busy_us +
 			(pending.ended_at - pending.started_at);
 		settled_message = pending.message;

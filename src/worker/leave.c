@@ -314,10 +314,11 @@ leave_xact_callback(XactEvent event, void *arg)
 {
 	(void) arg;
 
+	/* nearly always, hence first */
+	if (!databases_changed && !extensions_changed)
+		return;
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
 		event != XACT_EVENT_PREPARE)
-		return;
-	if (!databases_changed && !extensions_changed)
 		return;
 
 	if (shared_state != NULL)

@@ -165,6 +165,7 @@ run_collectors(Round *round, RoundReport *report)
 	DatabaseSlot *slot = round->slot;
 	Readings   *saved_readings = palloc_object(Readings);
 	SampleMemory *saved_memory = palloc_object(SampleMemory);
+	int64		most_missed = 0;
 	bool		any = false;
 
 	for (int c = 0; c < collector_count; c++)
@@ -189,10 +190,14 @@ run_collectors(Round *round, RoundReport *report)
 
 		LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 		slot->last_due[c] = due;
-		slot->missed += missed;
 		LWLockRelease(shared_state->lock);
 		any = true;
+		most_missed = Max(most_missed, missed);
 	}
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	slot->missed += most_missed;
+	LWLockRelease(shared_state->lock);
 	return any;
 }
 

@@ -20,7 +20,7 @@
 #include "worker/round.h"
 #include "worker/worker.h"
 
-#define STATUS_COLUMNS 10
+#define STATUS_COLUMNS 11
 
 PG_FUNCTION_INFO_V1(dbmaint_status);
 PG_FUNCTION_INFO_V1(dbmaint_run_due);
@@ -78,6 +78,12 @@ put_launcher(ReturnSetInfo *rsinfo)
 		values[4] = TimestampTzGetDatum(shared_state->launcher_scan_at);
 		nulls[4] = false;
 	}
+	if (latency_dropped() > 0)
+	{
+		values[8] = CStringGetTextDatum(psprintf(UINT64_FORMAT " statements were not measured, for want of room: raise dbmaint.max_databases",
+												 latency_dropped()));
+		nulls[8] = false;
+	}
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
@@ -105,6 +111,7 @@ put_sampler(ReturnSetInfo *rsinfo, const DatabaseSlot *slot)
 	values[8] = CStringGetTextDatum(slot->last_error);
 	nulls[8] = slot->last_error[0] == '\0';
 	values[9] = TimestampTzGetDatum(next);
+	values[10] = Int64GetDatum(slot->missed);
 	nulls[9] = next == 0 || slot->state == DATABASE_ABSENT;
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }

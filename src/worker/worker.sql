@@ -4,12 +4,12 @@ CREATE FUNCTION dbmaint_status(
     OUT process text, OUT pid int, OUT database text, OUT state text,
     OUT last_round_at timestamptz, OUT last_round_cost_ms float8,
     OUT rounds bigint, OUT errors bigint, OUT last_error text,
-    OUT next_due_at timestamptz)
+    OUT next_due_at timestamptz, OUT missed_rounds bigint)
 RETURNS SETOF record
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'dbmaint_status';
 COMMENT ON FUNCTION dbmaint_status() IS
-'Every process of dbmaint: the launcher, and a row for each database that it knows. pid is NULL while none runs; last_round_cost_ms is the time that the last round took; errors counts steps that failed since the server started; next_due_at is NULL where nothing is due. No rows where the library is not preloaded.';
+'Every process of dbmaint: the launcher, and a row for each database that it knows. pid is NULL while none runs; last_round_cost_ms is the time that the last round took; errors counts steps that failed since the server started; next_due_at is NULL where nothing is due; missed_rounds counts turns that were skipped because they came too late. No rows where the library is not preloaded.';
 
 CREATE FUNCTION dbmaint_run_due(
     at timestamptz, OUT collector text, OUT status text)

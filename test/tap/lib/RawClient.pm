@@ -21,7 +21,7 @@ sub new
 	$self->{socket} = IO::Socket::UNIX->new(Peer => $path)
 	  or die "cannot connect to $path: $!";
 	%parameters = (
-		user => $parameters{user} // getpwuid($<),
+		user => scalar getpwuid($<),
 		database => $database,
 		%parameters);
 	my $startup = pack 'N', 196608;
