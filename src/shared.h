@@ -58,6 +58,7 @@ typedef struct DatabaseSlot
 	int			pid;			/* of its sampler, or 0 */
 	DatabaseState state;
 	bool		leave;			/* the sampler is asked to go */
+	uint32		changes;		/* of extensions, to notice one */
 
 	TimestampTz last_due[MAX_COLLECTORS];	/* 0: never ran */
 	TimestampTz last_expiry;	/* when expiry of history was due last */

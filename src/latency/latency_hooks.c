@@ -17,12 +17,17 @@
  * protocol, a statement's time is the sum of its busy spans (Bind, each
  * Execute, the commit at Sync).
  *
- * There is no PG_TRY.  The nesting level is kept by each hook in a local
- * variable, so an error that somebody catches (an exception block) repairs
- * itself when the outer hook returns, and one that nobody catches ends in
+ * There is no PG_TRY.  What runs inside a statement leaves `nesting` as it
+ * is, so an error that somebody catches (an exception block) does no harm: the
+ * hook that set it is the one to set it back.  One that nobody catches ends in
  * the abort callback, which starts afresh.  An error that reached the top is
  * told from a ROLLBACK by debug_query_string: PostgresMain clears it before
- * it aborts the transaction, and only then.
+ * it aborts the transaction, and only then.  Where no hook of ours was running
+ * when it came, it is the commit that failed, and the pending statement with
+ * it, unless more of the message was still to come: then that did.
+ *
+ * A statement for which nothing runs, as under a rule DO INSTEAD NOTHING, is
+ * not counted, and COPY waits for its client's data.
  *
  * The clock is the server's own, as in log_min_duration_statement: a step of
  * the wall clock in the middle of a statement gives one wrong time.
@@ -51,7 +56,7 @@
 typedef struct PendingStatement
 {
 	bool		active;
-	bool		tagged;			/* false: added by a rule, not the client's */
+	bool		last;			/* what follows in its message is the commit */
 	Portal		portal;
 	TimestampTz message;		/* arrival of the message it ran in */
 	TimestampTz started_at;
@@ -71,8 +76,9 @@ static PendingStatement pending;
 static SuspendedStatement suspended[MAX_SUSPENDED];
 static int	suspended_count = 0;
 
-/* What Bind spent on the portal that it made last. */
+/* What Bind spent on the portal that it made last, and that message. */
 static SuspendedStatement bound;
+static TimestampTz bound_message;
 
 /* Where the last statement of a message ended. */
 static TimestampTz settled_message = 0;
@@ -113,6 +119,13 @@ at_top_level(void)
 		!persisting(ActivePortal);
 }
 
+/* Is the pending statement of the message that the server is working on? */
+static inline bool
+pending_is_of_message(void)
+{
+	return pending.message == GetCurrentStatementStartTimestamp();
+}
+
 /*
  * Notes that the commit of the pending statement has begun.  Until its message
  * is done no time was lost since it ended; at Sync, the client had its turn.
@@ -120,9 +133,8 @@ at_top_level(void)
 static inline void
 note_commit(void)
 {
-	if (nesting == 0 && pending.active && resumed_at == 0 &&
-		pending.message == GetCurrentStatementStartTimestamp())
-		resumed_at = debug_query_string != NULL ?
+	if (nesting == 0 && pending.active && resumed_at == 0)
+		resumed_at = debug_query_string != NULL && pending_is_of_message() ?
 			pending.ended_at : GetCurrentTimestamp();
 }
 
@@ -163,25 +175,45 @@ start_afresh(void)
 }
 
 /*
- * A statement starts to run: settles the one before, and makes this one
- * pending.  Queries that a rule added to a statement belong to it.
+ * Is it the first query of the portal?  The others are those that rules made
+ * of the same statement.  The portal's address alone does not tell: the next
+ * statement of a message may get the same one.
+ */
+static inline bool
+opens_portal(const PlannedStmt *query)
+{
+	return ActivePortal->stmts != NIL && linitial(ActivePortal->stmts) == query;
+}
+
+/* Does the message end with the query? */
+static inline bool
+ends_message(const PlannedStmt *query, const char *message)
+{
+	if (query->stmt_location < 0 || query->stmt_len == 0)
+		return true;
+	message += query->stmt_location + query->stmt_len;
+	while (*message == ';' || (*message > 0 && *message <= ' '))
+		message++;
+	return *message == '\0';
+}
+
+/*
+ * A query starts to run: settles the statement before, and makes that of this
+ * one pending, unless it is already.
  */
 static void
-begin_statement(bool tagged, int64 busy_us)
+begin_statement(const PlannedStmt *query, const char *source, int64 busy_us)
 {
 	TimestampTz message = GetCurrentStatementStartTimestamp();
 
 	if (pending.active && pending.portal == ActivePortal &&
-		pending.message == message && !(tagged && pending.tagged))
-	{
-		pending.tagged |= tagged;
+		pending.message == message && !opens_portal(query))
 		return;
-	}
 
 	settle();
 	resumed_at = 0;
 	pending.active = true;
-	pending.tagged = tagged;
+	pending.last = ends_message(query, source);
 	pending.portal = ActivePortal;
 	pending.message = message;
 	pending.started_at = settled_message == message ? settled_at : message;
@@ -200,15 +232,21 @@ end_statement(bool more_to_do)
 		settle();
 }
 
-/* Takes back what the portal's earlier messages spent on the query. */
-static int64
-resume_query(QueryDesc *query)
+/*
+ * Takes back what the portal's earlier messages spent on the query.  Returns
+ * false for one that was counted then, because there was no room to keep it.
+ */
+static bool
+resume_query(QueryDesc *query, int64 *busy_us)
 {
-	int64		busy_us = 0;
+	bool		known = !query->already_executed;
 
+	*busy_us = 0;
 	if (bound.query == query)
 	{
-		busy_us = bound.busy_us;
+		/* the message that made the portal may be the one that runs it */
+		if (bound_message != GetCurrentStatementStartTimestamp())
+			*busy_us = bound.busy_us;
 		bound.query = NULL;
 	}
 	for (int i = 0; suspended_count > 0 && i < MAX_SUSPENDED; i++)
@@ -219,12 +257,15 @@ resume_query(QueryDesc *query)
 		if (!query->already_executed)
 			latency_count(suspended[i].busy_us);
 		else
-			busy_us += suspended[i].busy_us;
+		{
+			*busy_us = suspended[i].busy_us;
+			known = true;
+		}
 		suspended[i].query = NULL;
 		suspended_count--;
 		break;
 	}
-	return busy_us;
+	return known;
 }
 
 /* The portal has more rows than Execute asked for: its time goes on later. */
@@ -247,22 +288,48 @@ suspend_query(QueryDesc *query)
 	settle();
 }
 
-static void
-latency_ExecutorStart(QueryDesc *queryDesc, int eflags)
+static inline bool
+fires_triggers(QueryDesc *queryDesc)
 {
-	int			level = nesting;
-	bool		top = at_top_level();
+	return queryDesc->operation != CMD_SELECT ||
+		queryDesc->plannedstmt->hasModifyingCTE;
+}
 
-	/* outside a portal, it is the commit that runs queries: its triggers' */
-	if (level == 0 && ActivePortal == NULL)
-		note_commit();
-
-	nesting = level + 1;
+static inline void
+next_ExecutorStart(QueryDesc *queryDesc, int eflags)
+{
 	if (prev_ExecutorStart)
 		prev_ExecutorStart(queryDesc, eflags);
 	else
 		standard_ExecutorStart(queryDesc, eflags);
-	nesting = level;
+}
+
+static void
+latency_ExecutorStart(QueryDesc *queryDesc, int eflags)
+{
+	bool		top;
+
+	if (nesting > 0)
+	{
+		next_ExecutorStart(queryDesc, eflags);
+		return;
+	}
+
+	/* outside a portal, it is the commit that runs queries: its triggers' */
+	top = at_top_level();
+	if (ActivePortal == NULL && pending_is_of_message())
+		note_commit();
+
+	/* an error in here must not take the statement before along */
+	if (top && opens_portal(queryDesc->plannedstmt))
+	{
+		settle();
+		resumed_at = 0;
+	}
+
+	nesting = 1;
+	next_ExecutorStart(queryDesc, eflags);
+	nesting = 0;
 
 	/*
 	 * A portal for a SELECT starts its executor in Bind, which planned it.
@@ -271,39 +338,49 @@ latency_ExecutorStart(QueryDesc *queryDesc, int eflags)
 	 */
 	if (top && queryDesc->operation == CMD_SELECT)
 	{
+		bound_message = GetCurrentStatementStartTimestamp();
 		bound.query = queryDesc;
-		bound.busy_us = GetCurrentTimestamp() -
-			GetCurrentStatementStartTimestamp();
+		bound.busy_us = GetCurrentTimestamp() - bound_message;
 	}
+	else if (top && bound.query == queryDesc)
+		bound.query = NULL;		/* an address used again */
+}
+
+static inline void
+next_ExecutorRun(EXECUTOR_RUN_ARGS)
+{
+	if (prev_ExecutorRun)
+		prev_ExecutorRun(EXECUTOR_RUN_PASS);
+	else
+		standard_ExecutorRun(EXECUTOR_RUN_PASS);
 }
 
 static void
 latency_ExecutorRun(EXECUTOR_RUN_ARGS)
 {
-	int			level = nesting;
-	bool		top = at_top_level();
+	int64		busy_us;
+	bool		top;
 
-	if (top)
+	if (nesting > 0)
 	{
-		int64		busy_us = resume_query(queryDesc);
-
-		if (ActivePortal->creation_time == GetCurrentStatementStartTimestamp())
-			busy_us = 0;		/* the message that made the portal runs it */
-		begin_statement(queryDesc->plannedstmt->canSetTag, busy_us);
+		next_ExecutorRun(EXECUTOR_RUN_PASS);
+		return;
 	}
 
-	nesting = level + 1;
-	if (prev_ExecutorRun)
-		prev_ExecutorRun(EXECUTOR_RUN_PASS);
-	else
-		standard_ExecutorRun(EXECUTOR_RUN_PASS);
-	nesting = level;
+	/* no movement: Execute of a portal that has given all its rows */
+	top = at_top_level() && !ScanDirectionIsNoMovement(direction) &&
+		resume_query(queryDesc, &busy_us);
+	if (top)
+		begin_statement(queryDesc->plannedstmt, queryDesc->sourceText, busy_us);
+
+	nesting = 1;
+	next_ExecutorRun(EXECUTOR_RUN_PASS);
+	nesting = 0;
 
 	if (top && pending.active)
 	{
 		/* ExecutorFinish follows at once where it has triggers to fire */
-		bool		finish = queryDesc->operation != CMD_SELECT ||
-			queryDesc->plannedstmt->hasModifyingCTE;
+		bool		finish = fires_triggers(queryDesc);
 
 		if (count != 0 && queryDesc->estate->es_processed >= count)
 		{
@@ -315,18 +392,31 @@ latency_ExecutorRun(EXECUTOR_RUN_ARGS)
 	}
 }
 
-static void
-latency_ExecutorFinish(QueryDesc *queryDesc)
+static inline void
+next_ExecutorFinish(QueryDesc *queryDesc)
 {
-	int			level = nesting;
-	bool		top = at_top_level();
-
-	nesting = level + 1;
 	if (prev_ExecutorFinish)
 		prev_ExecutorFinish(queryDesc);
 	else
 		standard_ExecutorFinish(queryDesc);
-	nesting = level;
+}
+
+static void
+latency_ExecutorFinish(QueryDesc *queryDesc)
+{
+	bool		top;
+
+	/* what has no triggers to fire runs nothing here, and ended before */
+	if (nesting > 0 || !fires_triggers(queryDesc))
+	{
+		next_ExecutorFinish(queryDesc);
+		return;
+	}
+
+	top = at_top_level();
+	nesting = 1;
+	next_ExecutorFinish(queryDesc);
+	nesting = 0;
 
 	if (top && pending.active && pending.portal == ActivePortal)
 		end_statement(!in_block);
@@ -334,7 +424,8 @@ latency_ExecutorFinish(QueryDesc *queryDesc)
 
 /*
  * Will a transaction end after the statement, and be its to pay for?  A
- * failed one has been rolled back already.  Keeps in_block.
+ * failed one has been rolled back already.  Keeps in_block, and notes a
+ * statement that the commit follows wherever in its message it stands.
  */
 static bool
 ends_transaction(Node *statement, bool aborted)
@@ -354,6 +445,7 @@ ends_transaction(Node *statement, bool aborted)
 		case TRANS_STMT_COMMIT:
 		case TRANS_STMT_PREPARE:
 		case TRANS_STMT_ROLLBACK:
+			pending.last = true;
 			chained = transaction->chain;
 			in_block = aborted && chained;
 			return !aborted;
@@ -373,7 +465,7 @@ latency_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 	bool		aborted = top && IsAbortedTransactionBlockState();
 
 	if (top)
-		begin_statement(pstmt->canSetTag, 0);
+		begin_statement(pstmt, queryString, 0);
 
 	nesting = level + 1;
 	if (prev_ProcessUtility)
@@ -389,21 +481,17 @@ latency_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 }
 
 /*
- * The transaction ended well: its last statement has, too.  While the message
- * that ran it is still being worked on, it took until now; else (Sync) the
- * commit's own span is added.
+ * The transaction ended well: its last statement has, too, and it took until
+ * now, but for the client's turn before the commit.
  */
 static void
 settle_committed(void)
 {
 	if (pending.active)
 	{
-		TimestampTz now = GetCurrentTimestamp();
-
-		if (debug_query_string != NULL || resumed_at == 0)
-			pending.ended_at = now;
-		else
-			pending.busy_us += now - resumed_at;
+		if (resumed_at != 0)
+			pending.busy_us -= resumed_at - pending.ended_at;
+		pending.ended_at = GetCurrentTimestamp();
 		settle();
 	}
 	settle_suspended();
@@ -416,8 +504,11 @@ settle_committed(void)
 static void
 settle_failed(void)
 {
-	/* what ran before the statement that failed, in the same message */
-	if (nesting == 0 && resumed_at == 0)
+	bool		commit_failed = resumed_at != 0 ||
+		(pending.last && pending_is_of_message());
+
+	/* what ran well before the statement that failed */
+	if (nesting == 0 && !commit_failed)
 		settle();
 	start_afresh();
 	latency_count_failed();

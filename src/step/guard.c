@@ -9,8 +9,12 @@
  */
 #include "compat.h"
 
+#include <signal.h>
+
 #include "access/xact.h"
 #include "settings.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -18,19 +22,40 @@
 #include "utils/timeout.h"
 #include "step/guard.h"
 
-static void
-begin_step(bool own_transaction)
+/* In a worker: is there a step that a cancel could be meant for? */
+static volatile sig_atomic_t cancellable = false;
+
+void
+guard_cancel_handler(SIGNAL_ARGS)
 {
-	if (own_transaction)
+	int			save_errno = errno;
+
+	if (cancellable && !proc_exit_inprogress)
 	{
-		SetCurrentStatementStartTimestamp();
-		StartTransactionCommand();
-		PushActiveSnapshot(GetTransactionSnapshot());
-		/* SPI arms no statement_timeout in a background worker */
-		enable_timeout_after(STATEMENT_TIMEOUT, setting_collector_timeout_ms);
+		InterruptPending = true;
+		QueryCancelPending = true;
 	}
-	else
-		BeginInternalSubTransaction(NULL);
+	SetLatch(MyLatch);
+	errno = save_errno;
+}
+
+/* No cancel is pending after this, nor comes until the next step. */
+static void
+refuse_cancels(void)
+{
+	cancellable = false;
+	QueryCancelPending = false;
+}
+
+static void
+begin_transaction(void)
+{
+	cancellable = true;
+	SetCurrentStatementStartTimestamp();
+	StartTransactionCommand();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	/* SPI arms no statement_timeout in a background worker */
+	enable_timeout_after(STATEMENT_TIMEOUT, setting_collector_timeout_ms);
 }
 
 static void
@@ -41,6 +66,7 @@ end_step(bool own_transaction, ResourceOwner owner)
 		disable_timeout(STATEMENT_TIMEOUT, false);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
+		refuse_cancels();
 		pgstat_report_stat(true);
 	}
 	else
@@ -56,7 +82,7 @@ undo_step(bool own_transaction, ResourceOwner owner)
 	if (own_transaction)
 	{
 		disable_timeout(STATEMENT_TIMEOUT, false);
-		QueryCancelPending = false;
+		refuse_cancels();
 		AbortOutOfAnyTransaction();
 		pgstat_report_stat(true);
 	}
@@ -75,11 +101,14 @@ guard_run(const char *what, GuardedStep step, void *arg)
 	bool		own_transaction = !IsTransactionState();
 	char	   *failure = NULL;
 
-	begin_step(own_transaction);
-	MemoryContextSwitchTo(caller);
+	if (!own_transaction)
+		BeginInternalSubTransaction(NULL);
 
 	PG_TRY();
 	{
+		if (own_transaction)
+			begin_transaction();
+		MemoryContextSwitchTo(caller);
 		step(arg);
 		MemoryContextSwitchTo(caller);
 		end_step(own_transaction, owner);

@@ -25,4 +25,10 @@ typedef void (*GuardedStep) (void *arg);
  */
 extern char *guard_run(const char *what, GuardedStep step, void *arg);
 
+/*
+ * A worker's handler of SIGINT: cancels the step that runs.  Between steps
+ * there is nothing to cancel, and an error would end the process.
+ */
+extern void guard_cancel_handler(SIGNAL_ARGS);
+
 #endif							/* DBMAINT_GUARD_H */

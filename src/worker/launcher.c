@@ -424,7 +424,6 @@ launcher_wait(TimestampTz until, uint32 wait_event)
 					 TimestampDifferenceMilliseconds(now, until), wait_event);
 	ResetLatch(MyLatch);
 
-	QueryCancelPending = false;
 	CHECK_FOR_INTERRUPTS();
 }
 
@@ -438,6 +437,8 @@ launcher_main(Datum arg)
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
+	/* there is no statement to cancel */
+	pqsignal(SIGINT, SIG_IGN);
 	BackgroundWorkerUnblockSignals();
 
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);

@@ -47,6 +47,24 @@ static bool extensions_changed = false;
 static Oid	dropped_database = InvalidOid;
 static bool holding = false;
 
+static void leave_xact_callback(XactEvent event, void *arg);
+
+/*
+ * Notes that the transaction changed something.  Only now is its end of
+ * interest: few backends ever come here, and every transaction would pay for
+ * the callback.
+ */
+static pg_noinline void
+note_change(bool *what)
+{
+	static bool watching = false;
+
+	if (!watching)
+		RegisterXactCallback(leave_xact_callback, NULL);
+	watching = true;
+	*what = true;
+}
+
 bool
 leave_wanted(Oid database_oid)
 {
@@ -203,21 +221,21 @@ database_in_the_way(Node *statement)
 	switch (nodeTag(statement))
 	{
 		case T_DropdbStmt:
-			databases_changed = true;
+			note_change(&databases_changed);
 			return ((DropdbStmt *) statement)->dbname;
 
 		case T_CreatedbStmt:
-			databases_changed = true;
+			note_change(&databases_changed);
 			return template_name((CreatedbStmt *) statement);
 
 		case T_RenameStmt:
 			if (((RenameStmt *) statement)->renameType != OBJECT_DATABASE)
 				return NULL;
-			databases_changed = true;
+			note_change(&databases_changed);
 			return ((RenameStmt *) statement)->subname;
 
 		case T_AlterDatabaseStmt:
-			databases_changed = true;
+			note_change(&databases_changed);
 			if (!has_option(((AlterDatabaseStmt *) statement)->options,
 							"tablespace"))
 				return NULL;
@@ -271,13 +289,14 @@ static void
 leave_object_access(ObjectAccessType access, Oid class_oid, Oid object_oid,
 					int sub_id, void *arg)
 {
-	if (prev_object_access)
-		prev_object_access(access, class_oid, object_oid, sub_id, arg);
-
+	/* runs whenever a query prepares to call a function: nothing slow */
 	if (class_oid == ExtensionRelationId &&
 		(access == OAT_POST_CREATE || access == OAT_DROP ||
 		 access == OAT_POST_ALTER))
-		extensions_changed = true;
+		note_change(&extensions_changed);
+
+	if (prev_object_access)
+		prev_object_access(access, class_oid, object_oid, sub_id, arg);
 }
 
 /* Somebody has to look at this database again. */
@@ -292,6 +311,9 @@ recheck_database(void)
 	if (slot != NULL)
 	{
 		pid = slot->pid;
+		slot->changes++;
+		/* what made rounds fail may be mended */
+		slot->retry_at = 0;
 		if (pid == 0 && slot->state == DATABASE_ABSENT)
 			slot->state = DATABASE_UNKNOWN;
 	}
@@ -314,7 +336,6 @@ leave_xact_callback(XactEvent event, void *arg)
 {
 	(void) arg;
 
-	/* nearly always, hence first */
 	if (!databases_changed && !extensions_changed)
 		return;
 	if (event != XACT_EVENT_COMMIT && event != XACT_EVENT_ABORT &&
@@ -343,5 +364,4 @@ leave_install(void)
 	ProcessUtility_hook = leave_ProcessUtility;
 	prev_object_access = object_access_hook;
 	object_access_hook = leave_object_access;
-	RegisterXactCallback(leave_xact_callback, NULL);
 }

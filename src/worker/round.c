@@ -174,7 +174,13 @@ run_collectors(Round *round, RoundReport *report)
 		int64		missed;
 
 		if (collectors[c].scope == METRIC_CLUSTER && !round->home)
+		{
+			/* the home may have been here before */
+			LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+			slot->last_due[c] = 0;
+			LWLockRelease(shared_state->lock);
 			continue;
+		}
 		if (!schedule_due(slot->last_due[c], interval_us(c), collection->at,
 						  &due, &missed))
 			continue;
@@ -246,7 +252,8 @@ run_expiry(Round *round, RoundReport *report)
 	{
 		CHECK_FOR_INTERRUPTS();
 		round->expired = 0;
-		if (run_step(round, "history", step_expire) != NULL)
+		report->expiry_failure = run_step(round, "history", step_expire);
+		if (report->expiry_failure != NULL)
 			break;
 		report->expired += round->expired;
 	} while (round->expired > 0);
@@ -280,9 +287,6 @@ round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
 	memset(report, 0, sizeof(RoundReport));
 	round->slot = slot;
 	round->context = CurrentMemoryContext;
-	if (slot->retry_at != 0 && at < slot->retry_at &&
-		at > slot->retry_at - BACKOFF_MOST_US)
-		return ROUND_NOT_DUE;
 
 	INSTR_TIME_SET_CURRENT(started);
 	report->failure = run_step(round, "extension", step_prepare);
@@ -293,6 +297,9 @@ round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
 	}
 	if (!round->installed)
 		return ROUND_NOT_INSTALLED;
+	if (slot->retry_at != 0 && at < slot->retry_at &&
+		at > slot->retry_at - BACKOFF_MOST_US)
+		return ROUND_NOT_DUE;
 
 	prepare_collection(round, at);
 	if (!run_collectors(round, report))

@@ -29,6 +29,7 @@ typedef struct RoundReport
 	char	   *status[MAX_COLLECTORS]; /* "ok", an error, NULL: was not due */
 	char	   *failure;		/* why nothing was written */
 	int64		expired;		/* rows of history deleted */
+	char	   *expiry_failure; /* why no more were */
 } RoundReport;
 
 /*

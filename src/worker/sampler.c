@@ -16,6 +16,7 @@
 #include "access/xact.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "step/guard.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
@@ -30,6 +31,9 @@ static DatabaseSlot *my_slot = NULL;
 /* What the launcher reads when we are gone; anything else is a failure. */
 static DatabaseState exit_state = DATABASE_FAILING;
 
+/* The changes of extensions that our last look at them came after. */
+static uint32 seen_changes;
+
 static void
 sampler_detach(int code, Datum arg)
 {
@@ -42,6 +46,9 @@ sampler_detach(int code, Datum arg)
 		my_slot->pid = 0;
 		my_slot->leave = false;
 		my_slot->state = exit_state;
+		/* the extension may have come while we were on our way out */
+		if (exit_state == DATABASE_ABSENT && my_slot->changes != seen_changes)
+			my_slot->state = DATABASE_UNKNOWN;
 		if (exit_state == DATABASE_ABSENT &&
 			shared_state->home_database == my_slot->database_oid)
 			shared_state->home_database = InvalidOid;
@@ -84,6 +91,7 @@ sampler_must_leave(void)
 
 	LWLockAcquire(shared_state->lock, LW_SHARED);
 	leave = my_slot->leave || leave_wanted(my_slot->database_oid);
+	seen_changes = my_slot->changes;
 	LWLockRelease(shared_state->lock);
 	return leave;
 }
@@ -152,8 +160,6 @@ sampler_wait(uint32 wait_event)
 					 timeout_ms, wait_event);
 	ResetLatch(MyLatch);
 
-	/* a cancel that came between two rounds has nothing to cancel */
-	QueryCancelPending = false;
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
 	{
@@ -191,6 +197,7 @@ sampler_main(Datum arg)
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
+	pqsignal(SIGINT, guard_cancel_handler);
 	BackgroundWorkerUnblockSignals();
 
 	if (!sampler_attach(database_oid))

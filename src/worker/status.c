@@ -213,5 +213,7 @@ dbmaint_run_due(PG_FUNCTION_ARGS)
 	if (report.expired > 0)
 		put_step(rsinfo, "history",
 				 psprintf("expired " INT64_FORMAT " rows", report.expired));
+	if (report.expiry_failure != NULL)
+		put_step(rsinfo, "history", report.expiry_failure);
 	return (Datum) 0;
 }

@@ -59,7 +59,7 @@ is($node->safe_psql('postgres', "SELECT string_agg(process || ' ' || coalesce(pi
 # nothing is held between rounds
 $node->safe_psql('postgres', "ALTER SYSTEM SET dbmaint.sample_interval = '1h'");
 $node->reload;
-ok($node->poll_query_until('postgres', "SELECT next_due_at > clock_timestamp() + interval '50 minutes' FROM dbmaint_status() WHERE process = 'sampler'"),
+ok($node->poll_query_until('postgres', "SELECT next_due_at > clock_timestamp() + interval '20 minutes' FROM dbmaint_status() WHERE process = 'sampler'"),
 	'a longer interval is taken over');
 ok($node->poll_query_until('postgres', "SELECT count(*) = 2 FROM pg_stat_activity WHERE pid IN ($sampler, $launcher) AND state = 'idle' AND wait_event IS NOT NULL"),
 	'both are idle');

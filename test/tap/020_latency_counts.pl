@@ -25,7 +25,6 @@ CREATE TABLE child (id int REFERENCES parent ON DELETE CASCADE DEFERRABLE);
 CREATE TABLE fired (id int);
 CREATE TABLE late (id int);
 CREATE TABLE ruled (v int);
-CREATE TABLE nothing (v int);
 CREATE TABLE turned (v int);
 CREATE TABLE noisy (v int);
 CREATE TABLE big AS SELECT g AS id, g % 10 AS v FROM generate_series(1, 20000) g;
@@ -112,9 +111,8 @@ my @cases = (
 	[ 'utility statements', ['SET work_mem = 8192'], ['SHOW work_mem'], ['RESET work_mem'],
 		['CREATE TABLE made (a int)'], ['ALTER TABLE made ADD b int'],
 		['CREATE INDEX ON made (a)'], ['COMMENT ON TABLE made IS $$x$$'],
-		['TRUNCATE made'], ['LOCK TABLE made'], ['DROP TABLE made'],
-		['LISTEN x'], ['NOTIFY x'], ['UNLISTEN x'], ['DISCARD PLANS'], ['CHECKPOINT'],
-		{ skip => 'LOCK TABLE' } ],
+		['TRUNCATE made'], ['DROP TABLE made'],
+		['LISTEN x'], ['NOTIFY x'], ['UNLISTEN x'], ['DISCARD PLANS'], ['CHECKPOINT'] ],
 	[ 'utilities that commit by themselves', ['VACUUM plain'], ['VACUUM FULL plain'],
 		['ANALYZE plain'], ['CREATE INDEX CONCURRENTLY i ON plain (v)'],
 		['REINDEX INDEX CONCURRENTLY i'], ['DROP INDEX CONCURRENTLY i'] ],
@@ -141,7 +139,8 @@ my @cases = (
 		['SELECT 1'], ['COMMIT'], ['SELECT 1'] ],
 	[ 'SET CONSTRAINTS', ['BEGIN'], ['INSERT INTO late VALUES (1)'],
 		['SET CONSTRAINTS ALL IMMEDIATE'], ['COMMIT'] ],
-	[ 'foreign keys', ['INSERT INTO child VALUES (1), (2)'], ['DELETE FROM parent WHERE id < 3'] ],
+	[ 'foreign keys', ['INSERT INTO parent VALUES (-1)'],
+		['INSERT INTO child VALUES (-1), (-1)'], ['DELETE FROM parent WHERE id < 0'] ],
 	[ 'DO ALSO rules', ['INSERT INTO ruled VALUES (1)'], ['UPDATE ruled SET v = 2'] ],
 	[ 'DO ALSO rules in a message of many',
 		[ 'SELECT 1', 'INSERT INTO ruled VALUES (1)', 'UPDATE ruled SET v = 2', 'SELECT 1' ] ],
@@ -181,8 +180,6 @@ sub run_cases
 	for my $case (@cases)
 	{
 		my ($name, @messages) = @$case;
-		my $skip = ref $messages[-1] eq 'HASH' ? (pop @messages)->{skip} : undef;
-		@messages = grep { !$skip || $_->[0] !~ /^\Q$skip/ } @messages;
 		my $statements = 0;
 		$statements += @$_ for @messages;
 		my $client = RawClient->new($node, 'app');

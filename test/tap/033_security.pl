@@ -308,6 +308,7 @@ foreach my $sql (@turns,
 {
 	is(query($sql, 'trapped'), '', "nothing is captured: $sql");
 }
+is(query('SELECT last_error FROM target.dbmaint_status() WHERE errors > 0', 'trapped'), '', 'nothing failed');
 query('SELECT * FROM target.dbmaint_run_due(now())', 'trapped');
 foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_response_time('1 hour'::interval)",
