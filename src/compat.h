@@ -31,6 +31,11 @@
 #include "commands/dbcommands.h"
 #endif
 
+/* 19: signal handlers take two arguments, and SIG_IGN needs a cast. */
+#ifndef PG_SIG_IGN
+#define PG_SIG_IGN SIG_IGN
+#endif
+
 /* 18: PG_MODULE_MAGIC_EXT names the module and its version. */
 #if PG_VERSION_NUM >= 180000
 #define DBMAINT_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "dbmaint", .version = DBMAINT_VERSION)

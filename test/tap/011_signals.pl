@@ -70,7 +70,7 @@ while (time < $end)
 	$reloads += kill 'HUP', $sampler, $launcher if $cancels % 20 == 0;
 	usleep(300);
 }
-cmp_ok($cancels, '>', 1000, 'many cancels');
+cmp_ok($cancels, '>', 100, 'many cancels');
 ok(sampled_again($node, 'postgres', 2), 'pg_cancel_backend costs no more than a reading');
 is(process_of($node, 'postgres'), $sampler, 'and ends no sampler');
 is(launcher_of($node), $launcher, 'nor the launcher');

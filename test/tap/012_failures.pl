@@ -50,8 +50,8 @@ sub fails_as
 $node->safe_psql('postgres', 'ALTER FUNCTION dbmaint_read_activity() RENAME TO hidden');
 fails_as('a missing function', undef, 'function public.dbmaint_read_activity() does not exist');
 fails_as('an exception', "RAISE EXCEPTION 'it failed';", 'it failed');
-fails_as('a division', 'total_connections := 1 / 0;', 'division by zero');
 fails_as('one that takes too long', 'PERFORM pg_sleep(600);', 'canceling statement due to statement timeout');
+fails_as('a division', 'total_connections := 1 / 0;', 'division by zero');
 fails_as('an endless loop', 'LOOP NULL; END LOOP;', 'canceling statement due to statement timeout');
 $node->safe_psql('postgres', 'ALTER FUNCTION hidden() RENAME TO dbmaint_read_activity');
 ok($node->poll_query_until('postgres', 'SELECT total_connections IS NOT NULL FROM dbmaint_samples ORDER BY "timestamp" DESC LIMIT 1'),
@@ -103,7 +103,7 @@ ok(status_is("errors >= $errors + 2 AND next_due_at > last_round_at + interval '
 is(last_sample($node, 'postgres'), $before, 'no rows are written');
 my $lines = () = log_since($node, $position) =~ /dbmaint: performance_metrics/g;
 is($lines, 1, 'the log has one line');
-unlike(log_since($node, $position), qr/captured/, 'the trigger never ran');
+unlike(log_since($node, $position), qr/(?:ERROR|dbmaint):.*captured/, 'the trigger never ran');
 is(process_of($node, 'postgres'), $sampler, 'the same process keeps trying');
 $node->safe_psql('postgres', 'DROP TRIGGER spy ON performance_metrics');
 ok(sampled_since($node, 'postgres', $before, 2), 'it recovers by itself');
@@ -112,20 +112,36 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM dbmaint_samples WHERE \"ti
 ok($node->safe_psql('postgres', "SELECT sample_interval_ms > 3000 FROM dbmaint_samples WHERE \"timestamp\" > '$before' ORDER BY \"timestamp\" LIMIT 1") eq 't',
 	'which the next sample covers');
 
-# failing, dropped and created: the new one does not inherit the back-off
-$node->safe_psql('postgres', 'ALTER TABLE performance_metrics RENAME COLUMN load_1m TO hidden');
-ok(status_is("last_error LIKE 'performance_metrics: column \"load_1m\" of relation%' AND next_due_at > clock_timestamp() + interval '3 s'"), 'a column that is missing makes it fail');
+# Failing, with the longest back-off: what comes and goes with the extension
+# does not wait for it.
+sub backs_off_long
+{
+	$node->safe_psql('postgres', 'ALTER TABLE performance_metrics RENAME COLUMN load_1m TO hidden');
+	ok(status_is("last_error LIKE 'performance_metrics: column \"load_1m\" of relation%'"), 'a column that is missing makes it fail');
+	$node->safe_psql('postgres', "ALTER SYSTEM SET dbmaint.sample_interval = '1h'");
+	$node->reload;
+	ok(status_is("next_due_at > clock_timestamp() + interval '250 s'"), 'for long');
+	return;
+}
+backs_off_long();
 $node->safe_psql('postgres', 'DROP EXTENSION dbmaint');
 ok( $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'dbmaint sampler'"),
 	'DROP EXTENSION stops a sampler that backs off');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET ALL');
+$node->reload;
 $node->safe_psql('postgres', 'CREATE EXTENSION dbmaint');
 ok(sampled_again($node, 'postgres', 2), 'and CREATE EXTENSION starts one');
 ok(status_is("state = 'sampling'"), 'that is well');
+backs_off_long();
+$node->safe_psql('postgres', 'BEGIN; DROP EXTENSION dbmaint; CREATE EXTENSION dbmaint; COMMIT;');
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET ALL');
+$node->reload;
+ok(sampled_again($node, 'postgres', 2), 'an extension that was mended ends the back-off');
 
 # a lock on the history: samples fail while it lasts
 my $locker = session($node, 'postgres', 'BEGIN; LOCK TABLE performance_metrics IN ACCESS EXCLUSIVE MODE');
 ok($node->poll_query_until('template1', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'dbmaint sampler' AND wait_event_type = 'Lock'"), 'a sampler waits for its history');
-ok(status_is("last_error LIKE '%lock timeout%'"), 'not for ever');
+ok(status_is("last_error LIKE '%canceling statement due to % timeout'"), 'not for ever');
 leave($locker);
 ok(sampled_again($node, 'postgres', 2), 'and recovers');
 

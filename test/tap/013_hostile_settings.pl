@@ -88,7 +88,7 @@ my @settings = (
 push @settings, 'transaction_timeout = 1' if $node->pg_version >= 17;
 push @settings, 'standard_conforming_strings = off' if $node->pg_version < 19;
 push @settings, ($node->pg_version >= 16 ? 'debug_parallel_query' : 'force_parallel_mode') . ' = on';
-as_owner('hostile', "ALTER DATABASE hostile SET $_") foreach @settings;
+as_owner('hostile', join('', map { "ALTER DATABASE hostile SET $_;\n" } @settings));
 
 # the rest only a superuser can set
 $node->safe_psql('hostile', "SET search_path = pg_catalog; $_")

@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Samplers;
 use Test::More;
 
-my $node = new_server('primary', conf => "allow_in_place_tablespaces = on\n");
+my $node = new_server('primary', conf => "allow_in_place_tablespaces = on\nmax_worker_processes = 30\n");
 $node->safe_psql('postgres', "CREATE TABLESPACE elsewhere LOCATION ''");
 $node->safe_psql('postgres', 'CREATE ROLE owner CREATEDB; CREATE ROLE passer_by CREATEDB LOGIN;');
 $node->safe_psql('postgres', 'CREATE EXTENSION dbmaint');

@@ -16,7 +16,7 @@ use Test::More;
 # Half a bucket is 0.8 %, and the promise 2 %.
 my $tolerance = 0.02;
 my @fractions = (0.50, 0.95, 0.99);
-my $clients = 16;
+my $clients = 8;
 my $turns = 50;
 my $n = $clients * $turns;
 
@@ -97,9 +97,11 @@ SQL
 			at_rank(\@logged, $fraction, $beside) * (1 + $tolerance),
 			"$mode: p$percent of known durations is the witness's");
 	}
-	close_to($sample->{max_ms}, 200, max(@logged), "$mode: the maximum");
+	close_to($sample->{max_ms}, 200, max(@logged) * (1 + $tolerance),
+		"$mode: the maximum");
 	close_to($sample->{response_time_ms},
-		sum(@logged) / $n * (1 - $tolerance) - $way, sum(@logged) / $n,
+		sum(@logged) / $n * (1 - $tolerance) - $way,
+		sum(@logged) / $n * (1 + $tolerance),
 		"$mode: the mean");
 
 	# Any duration from 20 to 120 ms.
@@ -120,20 +122,21 @@ SQL
 			"$mode: p$percent of random durations is the witness's");
 	}
 
-	# Two statements a transaction, in a block: pgbench logs their sum, and so
-	# does the sum of ours, less the four ways between.
+	# Four statements a transaction: pgbench logs their sum, and that is also
+	# the sum of ours, less the four ways between.
 	$sample = $probe->counts(
 		sub {
-			@logged = pgbench($mode, <<'SQL', $clients, $turns / 5);
+			@logged = pgbench($mode, <<'SQL', 2, 20);
 BEGIN;
 SELECT pg_sleep(0.05);
 SELECT pg_sleep(0.03);
 COMMIT;
 SQL
 		},
-		4 * $n / 5, 0, "$mode: each of a block counted once");
+		4 * 40, 0, "$mode: each of a block counted once");
 	close_to($probe->total_ms($sample),
-		sum(@logged) * (1 - $tolerance) - 4 * $way * @logged, sum(@logged),
+		sum(@logged) * (1 - $tolerance) - 4 * $way * @logged,
+		sum(@logged) * (1 + $tolerance),
 		"$mode: the sum of a block's statements");
 }
 

@@ -14,12 +14,14 @@ use Test::More;
 
 my @statements = (
 	'SELECT 1', 'INSERT INTO t VALUES (1)', 'UPDATE t SET v = 2', 'SELECT busy(10)',
-	'INSERT INTO fired VALUES (1)', 'INSERT INTO late VALUES (1)', 'SELECT caught(100)',
+	'INSERT INTO fired VALUES (1)', 'SELECT caught(100)',
 	'SET work_mem = 4096', 'CREATE TABLE made (v int)', 'DROP TABLE made',
 	'CREATE TABLE made AS SELECT busy(2)', 'EXPLAIN (ANALYZE) SELECT busy(2)', 'DROP TABLE made',
 	'DO $$ BEGIN PERFORM busy(3); END $$', 'CALL commits()',
 	'BEGIN', 'SELECT busy(3)', 'DECLARE c CURSOR FOR SELECT busy(v) FROM t', 'FETCH 2 FROM c', 'COMMIT',
 	'BEGIN', 'SAVEPOINT a', 'SELECT 1', 'ROLLBACK TO a', 'COMMIT', 'VACUUM t', 'SELECT busy(1)');
+# Queries that the commit runs are another call to pg_stat_statements.
+my @late = ('INSERT INTO late VALUES (1)', 'SELECT 1');
 my @failures = ('SELEC', 'SELECT nope', 'SELECT 1 / v FROM zero', 'INSERT INTO unique_late VALUES (1)',
 	'DO $$ BEGIN PERFORM busy(3); PERFORM 1 / 0; END $$');
 
@@ -86,6 +88,8 @@ CREATE CONSTRAINT TRIGGER d AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED
 				WHERE toplevel AND dbid = (SELECT oid FROM pg_database WHERE datname = 'app')}),
 			scalar @statements, "$preload: $how: pg_stat_statements agrees")
 		  if $neighbours;
+		$probe->counts(sub { $client->$how($_) for @late; },
+			scalar @late, 0, "$preload: $how: deferred triggers");
 		$probe->counts(
 			sub { $errors = RawClient::errors(map { $client->$how($_) } @failures); },
 			0, scalar @failures, "$preload: $how: failures");

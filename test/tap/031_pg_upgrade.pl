@@ -11,7 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $old_bindir = $ENV{DBMAINT_OLD_BINDIR};
+my $old_bindir = $ENV{DBMAINT_OLD_BINDIR} || undef;
 my $settings = q{
 shared_preload_libraries = 'pg_stat_statements,dbmaint'
 dbmaint.sample_interval = 1s
@@ -75,15 +75,28 @@ my @upgrade = (
 	'-s' => $new->host,
 	'-p' => $old->port,
 	'-P' => $new->port);
+# what the old programs may need beside them, for pg_upgrade to run them
+local $ENV{LD_LIBRARY_PATH} = $old->config_data('--pkglibdir') if $old_bindir;
 # it writes into the directory where it runs
 chdir $PostgreSQL::Test::Utils::tmp_check
   or die "could not enter $PostgreSQL::Test::Utils::tmp_check: $!";
 command_ok([ @upgrade, '--check' ], 'pg_upgrade --check');
-command_ok([ @upgrade, '--retain' ], 'pg_upgrade');
+my $upgraded = command_ok([ @upgrade, '--retain' ], 'pg_upgrade');
 
 # What the servers of the upgrade said.
 my @logs = glob($new->data_dir . '/pg_upgrade_output.d/*/log/pg_upgrade_server.log');
 ok(@logs > 0, 'the servers of the upgrade left logs');
+if (!$upgraded)
+{
+	# the ends of its logs say why
+	foreach my $log (glob($new->data_dir . '/pg_upgrade_output.d/*/log/pg_upgrade_dump_*.log'))
+	{
+		my @lines = split /\n/, slurp_file($log);
+		diag(join("\n", $log, splice(@lines, @lines > 8 ? -8 : 0)));
+	}
+	done_testing();
+	exit 1;
+}
 foreach my $log (@logs)
 {
 	unlike(slurp_file($log), qr/dbmaint (?:launcher|sampler)/,
