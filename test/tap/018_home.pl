@@ -1,0 +1,88 @@
+# What concerns the whole server is measured once, by the home database.
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Samplers;
+use Test::More;
+
+my $node = new_server('primary');
+$node->safe_psql('postgres', 'CREATE DATABASE a; CREATE DATABASE b;');
+$node->safe_psql('a', 'CREATE EXTENSION dbmaint');
+ok(sampled_again($node, 'a', 2), 'a is the first one sampled');
+$node->safe_psql($_, 'CREATE EXTENSION dbmaint') foreach qw(postgres b);
+
+# Waits until the newest samples of the databases show who is home.
+sub home_is
+{
+	my ($home, @others) = @_;
+	foreach my $database ($home, @others)
+	{
+		my $cluster = 'total_connections IS %1$s NULL AND wal_bytes IS %1$s NULL AND load_1m IS %1$s NULL AND memory_total_bytes IS %1$s NULL';
+		my $test = sprintf($cluster, $database eq $home ? 'NOT' : '');
+		my $since = last_sample($node, $database);
+		$node->poll_query_until($database, qq{
+SELECT count(*) >= 3 AND (array_agg($test AND commits IS NOT NULL AND query_count IS NOT NULL ORDER BY "timestamp" DESC))[1]
+  FROM dbmaint_samples WHERE "timestamp" > '$since'})
+		  or return 0;
+	}
+	return 1;
+}
+
+sub set_home
+{
+	$node->safe_psql('postgres', "ALTER SYSTEM SET dbmaint.home_database = '$_[0]'");
+	$node->reload;
+	return;
+}
+
+ok(home_is('a', 'b', 'postgres'), 'which makes it the home database');
+set_home('b');
+ok(home_is('b', 'a', 'postgres'), 'dbmaint.home_database names another one');
+is($node->safe_psql('postgres', "SELECT count(*) FROM dbmaint_status() WHERE process = 'sampler' AND state <> 'not installed' AND next_due_at < clock_timestamp() - interval '10 s'"),
+	'0', 'the one before has nothing left to do that is overdue');
+
+# A sampler that thinks so would turn without end.
+my $turns = "SELECT pg_stat_get_db_xact_commit(oid) FROM pg_database WHERE datname = 'a'";
+my $commits = $node->safe_psql('postgres', $turns);
+ok(sampled_again($node, 'b', 4), 'some seconds pass');
+cmp_ok($node->safe_psql('postgres', $turns) - $commits, '<', 200, 'in which it rests between rounds');
+
+set_home('nosuch');
+ok($node->poll_query_until($_, 'SELECT total_connections IS NULL FROM dbmaint_samples ORDER BY "timestamp" DESC LIMIT 1'),
+	"no such database: nobody, not $_") foreach qw(a b);
+set_home('');
+ok(home_is('a', 'b', 'postgres'), 'none named: the first one again');
+is($node->safe_psql('a', 'SELECT count(*) FROM dbmaint_samples WHERE wal_bytes < 0 OR checkpoints_timed < 0'), '0', 'what was not read meanwhile makes no nonsense');
+
+# the home goes
+$node->safe_psql('a', 'DROP EXTENSION dbmaint');
+ok( $node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = 'a' AND backend_type = 'dbmaint sampler'}), 'its extension is dropped');
+my @homes;
+sub another_home
+{
+	my ($what, @candidates) = @_;
+	foreach (1 .. 10)
+	{
+		@homes = grep { $node->safe_psql($_, 'SELECT total_connections IS NOT NULL FROM dbmaint_samples ORDER BY "timestamp" DESC LIMIT 1') eq 't' } @candidates;
+		last if @homes == 1;
+		sampled_again($node, $candidates[0]);
+	}
+	is(scalar(@homes), 1, $what);
+	return;
+}
+another_home('another database becomes the home', 'b', 'postgres');
+set_home('b');
+ok(home_is('b', 'postgres'), 'b by name');
+set_home('');
+$node->safe_psql('postgres', 'ALTER DATABASE b RENAME TO c');
+another_home('renaming it leaves one', 'c', 'postgres');
+$node->safe_psql('postgres', 'DROP DATABASE c');
+ok(home_is('postgres'), 'dropping it makes the last one the home');
+
+$node->stop;
+unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
+done_testing();
