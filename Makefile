@@ -35,13 +35,17 @@ DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
 PG_CPPFLAGS = -I$(srcdir)/src -DDBMAINT_VERSION='"$(EXTVERSION)"'
 
+# The hooks run with every statement: calls go straight through the table of
+# addresses, and keep no frame pointer.
+PG_CFLAGS = -fno-plt -fomit-frame-pointer
+
 # Strict flags for our own builds and CI; never an error in what users build.
 # USE_ASSERT_CHECKING makes our Asserts run on a server built without them; the
 # server's headers are not ours to mend, hence -isystem; and parameters that go
 # unused are what the server's callbacks give us.
 ifeq ($(WERROR),1)
 PG_CPPFLAGS += -DUSE_ASSERT_CHECKING -isystem $(shell $(PG_CONFIG) --includedir-server)
-PG_CFLAGS = -Wall -Wextra -Wno-unused-parameter -Wshadow -Wmissing-prototypes \
+PG_CFLAGS += -Wall -Wextra -Wno-unused-parameter -Wshadow -Wmissing-prototypes \
 	-Wstrict-prototypes -Wvla -Wformat=2 -Werror
 endif
 
@@ -103,8 +107,7 @@ bench: deps ## print the medians and ratios of the benchmarks in test/bench
 	done
 
 lint: ## check sources, META.json and layout, and run cppcheck where it is installed
-	@test/lint/run
-	@test/lint/run_cppcheck
+	@status=0; test/lint/run || status=1; test/lint/run_cppcheck || status=1; exit $$status
 
 format: ## indent src with pg_bsd_indent and PostgreSQL's options
 	@test/lint/find-typedefs

@@ -55,6 +55,14 @@
 #define EXECUTOR_RUN_PASS queryDesc, direction, count, execute_once
 #endif
 
+/* ProcessUtility's arguments: the same in 15 to 19, and many. */
+#define PROCESS_UTILITY_ARGS \
+	PlannedStmt *pstmt, const char *queryString, bool readOnlyTree, \
+	ProcessUtilityContext context, ParamListInfo params, \
+	QueryEnvironment *queryEnv, DestReceiver *dest, QueryCompletion *qc
+#define PROCESS_UTILITY_PASS \
+	pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc
+
 /* 19: the postmaster itself ends a worker that stands in the way of DDL. */
 #if PG_VERSION_NUM >= 190000
 #define WORKER_INTERRUPTIBLE BGWORKER_INTERRUPTIBLE

@@ -57,10 +57,11 @@ typedef struct PendingStatement
 {
 	bool		active;
 	bool		last;			/* what follows in its message is the commit */
+	bool		simple;			/* its message is a simple query */
 	Portal		portal;
 	TimestampTz message;		/* arrival of the message it ran in */
 	TimestampTz started_at;
-	TimestampTz ended_at;
+	TimestampTz ended_at;		/* 0: it ends with the commit, which follows */
 	int64		busy_us;		/* spent in earlier messages */
 } PendingStatement;
 
@@ -133,7 +134,8 @@ pending_is_of_message(void)
 static inline void
 note_commit(void)
 {
-	if (nesting == 0 && pending.active && resumed_at == 0)
+	if (nesting == 0 && pending.active && pending.ended_at != 0 &&
+		resumed_at == 0)
 		resumed_at = debug_query_string != NULL && pending_is_of_message() ?
 			pending.ended_at : GetCurrentTimestamp();
 }
@@ -145,6 +147,8 @@ settle(void)
 	if (!pending.active)
 		return;
 	pending.active = false;
+	if (pending.ended_at == 0)
+		pending.ended_at = GetCurrentTimestamp();
 	settled_message = pending.message;
 	settled_at = pending.ended_at;
 	latency_count(pending.busy_us + (pending.ended_at - pending.started_at));
@@ -201,7 +205,7 @@ ends_message(const PlannedStmt *query, const char *message)
  * A query starts to run: settles the statement before, and makes that of this
  * one pending, unless it is already.
  */
-static void
+static inline void
 begin_statement(const PlannedStmt *query, const char *source, int64 busy_us)
 {
 	TimestampTz message = GetCurrentStatementStartTimestamp();
@@ -214,6 +218,7 @@ begin_statement(const PlannedStmt *query, const char *source, int64 busy_us)
 	resumed_at = 0;
 	pending.active = true;
 	pending.last = ends_message(query, source);
+	pending.simple = ActivePortal->creation_time == message;
 	pending.portal = ActivePortal;
 	pending.message = message;
 	pending.started_at = settled_message == message ? settled_at : message;
@@ -222,11 +227,17 @@ begin_statement(const PlannedStmt *query, const char *source, int64 busy_us)
 
 /*
  * The statement has run.  It stays pending where it has more to do: triggers
- * to fire, or a transaction to end.
+ * to fire, or a transaction to end.  Where that is bound to follow in the same
+ * message, the clock need not be read in between.
  */
 static inline void
 end_statement(bool more_to_do)
 {
+	if (more_to_do && pending.last && pending.simple)
+	{
+		pending.ended_at = 0;
+		return;
+	}
 	pending.ended_at = GetCurrentTimestamp();
 	if (!more_to_do)
 		settle();
@@ -304,16 +315,10 @@ next_ExecutorStart(QueryDesc *queryDesc, int eflags)
 		standard_ExecutorStart(queryDesc, eflags);
 }
 
-static void
-latency_ExecutorStart(QueryDesc *queryDesc, int eflags)
+static pg_noinline void
+start_top_level(QueryDesc *queryDesc, int eflags)
 {
 	bool		top;
-
-	if (nesting > 0)
-	{
-		next_ExecutorStart(queryDesc, eflags);
-		return;
-	}
 
 	/* outside a portal, it is the commit that runs queries: its triggers' */
 	top = at_top_level();
@@ -346,6 +351,15 @@ latency_ExecutorStart(QueryDesc *queryDesc, int eflags)
 		bound.query = NULL;		/* an address used again */
 }
 
+static void
+latency_ExecutorStart(QueryDesc *queryDesc, int eflags)
+{
+	if (nesting > 0)
+		next_ExecutorStart(queryDesc, eflags);
+	else
+		start_top_level(queryDesc, eflags);
+}
+
 static inline void
 next_ExecutorRun(EXECUTOR_RUN_ARGS)
 {
@@ -355,17 +369,11 @@ next_ExecutorRun(EXECUTOR_RUN_ARGS)
 		standard_ExecutorRun(EXECUTOR_RUN_PASS);
 }
 
-static void
-latency_ExecutorRun(EXECUTOR_RUN_ARGS)
+static pg_noinline void
+run_top_level(EXECUTOR_RUN_ARGS)
 {
 	int64		busy_us;
 	bool		top;
-
-	if (nesting > 0)
-	{
-		next_ExecutorRun(EXECUTOR_RUN_PASS);
-		return;
-	}
 
 	/* no movement: Execute of a portal that has given all its rows */
 	top = at_top_level() && !ScanDirectionIsNoMovement(direction) &&
@@ -392,6 +400,15 @@ latency_ExecutorRun(EXECUTOR_RUN_ARGS)
 	}
 }
 
+static void
+latency_ExecutorRun(EXECUTOR_RUN_ARGS)
+{
+	if (nesting > 0)
+		next_ExecutorRun(EXECUTOR_RUN_PASS);
+	else
+		run_top_level(EXECUTOR_RUN_PASS);
+}
+
 static inline void
 next_ExecutorFinish(QueryDesc *queryDesc)
 {
@@ -401,17 +418,10 @@ next_ExecutorFinish(QueryDesc *queryDesc)
 		standard_ExecutorFinish(queryDesc);
 }
 
-static void
-latency_ExecutorFinish(QueryDesc *queryDesc)
+static pg_noinline void
+finish_top_level(QueryDesc *queryDesc)
 {
 	bool		top;
-
-	/* what has no triggers to fire runs nothing here, and ended before */
-	if (nesting > 0 || !fires_triggers(queryDesc))
-	{
-		next_ExecutorFinish(queryDesc);
-		return;
-	}
 
 	top = at_top_level();
 	nesting = 1;
@@ -422,20 +432,25 @@ latency_ExecutorFinish(QueryDesc *queryDesc)
 		end_statement(!in_block);
 }
 
+static void
+latency_ExecutorFinish(QueryDesc *queryDesc)
+{
+	/* what has no triggers to fire runs nothing here, and ended before */
+	if (nesting > 0 || !fires_triggers(queryDesc))
+		next_ExecutorFinish(queryDesc);
+	else
+		finish_top_level(queryDesc);
+}
+
 /*
- * Will a transaction end after the statement, and be its to pay for?  A
- * failed one has been rolled back already.  Keeps in_block, and notes a
- * statement that the commit follows wherever in its message it stands.
+ * A transaction statement has run.  Will a transaction end after it, and be
+ * its to pay for?  A failed one has been rolled back already.  Keeps in_block,
+ * and notes a statement that the commit follows wherever in its message it
+ * stands.
  */
 static bool
-ends_transaction(Node *statement, bool aborted)
+ends_transaction(const TransactionStmt *transaction, bool aborted)
 {
-	TransactionStmt *transaction;
-
-	if (!IsA(statement, TransactionStmt))
-		return !in_block && !aborted;
-
-	transaction = (TransactionStmt *) statement;
 	switch (transaction->kind)
 	{
 		case TRANS_STMT_BEGIN:
@@ -454,37 +469,58 @@ ends_transaction(Node *statement, bool aborted)
 	}
 }
 
-static void
-latency_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
-					   bool readOnlyTree, ProcessUtilityContext context,
-					   ParamListInfo params, QueryEnvironment *queryEnv,
-					   DestReceiver *dest, QueryCompletion *qc)
+static inline void
+next_ProcessUtility(PROCESS_UTILITY_ARGS)
 {
-	int			level = nesting;
+	if (prev_ProcessUtility)
+		prev_ProcessUtility(PROCESS_UTILITY_PASS);
+	else
+		standard_ProcessUtility(PROCESS_UTILITY_PASS);
+}
+
+static pg_noinline void
+utility_top_level(PROCESS_UTILITY_ARGS)
+{
 	bool		top = at_top_level();
-	bool		aborted = top && IsAbortedTransactionBlockState();
+	bool		transaction = IsA(pstmt->utilityStmt, TransactionStmt);
+	bool		aborted = false;
+	TransactionStmt statement;
 
 	if (top)
+	{
+		/* a failed transaction lets only what ends it come here */
+		if (transaction)
+		{
+			/* a ROLLBACK may free itself */
+			statement = *(TransactionStmt *) pstmt->utilityStmt;
+			aborted = IsAbortedTransactionBlockState();
+		}
 		begin_statement(pstmt, queryString, 0);
+	}
 
-	nesting = level + 1;
-	if (prev_ProcessUtility)
-		prev_ProcessUtility(pstmt, queryString, readOnlyTree, context,
-							params, queryEnv, dest, qc);
-	else
-		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
-								params, queryEnv, dest, qc);
-	nesting = level;
+	nesting = 1;
+	next_ProcessUtility(PROCESS_UTILITY_PASS);
+	nesting = 0;
 
 	if (top && pending.active)
-		end_statement(ends_transaction(pstmt->utilityStmt, aborted));
+		end_statement(transaction ? ends_transaction(&statement, aborted) :
+					  !in_block);
+}
+
+static void
+latency_ProcessUtility(PROCESS_UTILITY_ARGS)
+{
+	if (nesting > 0)
+		next_ProcessUtility(PROCESS_UTILITY_PASS);
+	else
+		utility_top_level(PROCESS_UTILITY_PASS);
 }
 
 /*
  * The transaction ended well: its last statement has, too, and it took until
  * now, but for the client's turn before the commit.
  */
-static void
+static inline void
 settle_committed(void)
 {
 	if (pending.active)
@@ -519,6 +555,9 @@ latency_xact_callback(XactEvent event, void *arg)
 {
 	(void) arg;
 
+	/* nearly always: within its message, a commit's beginning tells nothing */
+	if (event == XACT_EVENT_PRE_COMMIT && debug_query_string != NULL)
+		return;
 	if (MyBackendType != B_BACKEND)
 		return;
 

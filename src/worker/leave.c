@@ -47,6 +47,8 @@ static bool extensions_changed = false;
 static Oid	dropped_database = InvalidOid;
 static bool holding = false;
 
+static bool watching_extensions = false;
+
 static void leave_xact_callback(XactEvent event, void *arg);
 
 /*
@@ -246,27 +248,21 @@ database_in_the_way(Node *statement)
 	}
 }
 
-static void
-next_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
-					bool readOnlyTree, ProcessUtilityContext context,
-					ParamListInfo params, QueryEnvironment *queryEnv,
-					DestReceiver *dest, QueryCompletion *qc)
+static inline void
+next_ProcessUtility(PROCESS_UTILITY_ARGS)
 {
 	if (prev_ProcessUtility)
-		prev_ProcessUtility(pstmt, queryString, readOnlyTree, context, params,
-							queryEnv, dest, qc);
+		prev_ProcessUtility(PROCESS_UTILITY_PASS);
 	else
-		standard_ProcessUtility(pstmt, queryString, readOnlyTree, context,
-								params, queryEnv, dest, qc);
+		standard_ProcessUtility(PROCESS_UTILITY_PASS);
 }
 
-static void
-leave_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
-					 bool readOnlyTree, ProcessUtilityContext context,
-					 ParamListInfo params, QueryEnvironment *queryEnv,
-					 DestReceiver *dest, QueryCompletion *qc)
+/* Makes room for the statement, which may need a database for itself. */
+static pg_noinline void
+run_database_statement(PROCESS_UTILITY_ARGS)
 {
 	const char *name = database_in_the_way(pstmt->utilityStmt);
+	bool		drop = IsA(pstmt->utilityStmt, DropdbStmt);
 	Oid			database_oid = InvalidOid;
 
 	if (name != NULL && shared_state != NULL && IsTransactionState())
@@ -278,10 +274,9 @@ leave_ProcessUtility(PlannedStmt *pstmt, const char *queryString,
 		await_leave(database_oid);
 	}
 
-	next_ProcessUtility(pstmt, queryString, readOnlyTree, context, params,
-						queryEnv, dest, qc);
+	next_ProcessUtility(PROCESS_UTILITY_PASS);
 
-	if (OidIsValid(database_oid) && IsA(pstmt->utilityStmt, DropdbStmt))
+	if (drop)
 		dropped_database = database_oid;
 }
 
@@ -289,7 +284,6 @@ static void
 leave_object_access(ObjectAccessType access, Oid class_oid, Oid object_oid,
 					int sub_id, void *arg)
 {
-	/* runs whenever a query prepares to call a function: nothing slow */
 	if (class_oid == ExtensionRelationId &&
 		(access == OAT_POST_CREATE || access == OAT_DROP ||
 		 access == OAT_POST_ALTER))
@@ -297,6 +291,48 @@ leave_object_access(ObjectAccessType access, Oid class_oid, Oid object_oid,
 
 	if (prev_object_access)
 		prev_object_access(access, class_oid, object_oid, sub_id, arg);
+}
+
+/*
+ * Watches what happens to extensions, from the first statement on that could
+ * do something to one.  The server calls that hook whenever a query prepares
+ * to call a function, and most backends would pay for nothing.
+ */
+static pg_noinline void
+watch_extensions(void)
+{
+	if (watching_extensions)
+		return;
+	watching_extensions = true;
+	prev_object_access = object_access_hook;
+	object_access_hook = leave_object_access;
+}
+
+static void
+leave_ProcessUtility(PROCESS_UTILITY_ARGS)
+{
+	switch (nodeTag(pstmt->utilityStmt))
+	{
+		case T_DropdbStmt:
+		case T_CreatedbStmt:
+		case T_RenameStmt:
+		case T_AlterDatabaseStmt:
+			run_database_statement(PROCESS_UTILITY_PASS);
+			return;
+
+		case T_CreateExtensionStmt:
+		case T_AlterExtensionStmt:
+		case T_AlterObjectSchemaStmt:
+		case T_CreateSchemaStmt:
+		case T_DropStmt:
+		case T_DropOwnedStmt:
+			watch_extensions();
+			break;
+
+		default:
+			break;
+	}
+	next_ProcessUtility(PROCESS_UTILITY_PASS);
 }
 
 /* Somebody has to look at this database again. */
@@ -362,6 +398,4 @@ leave_install(void)
 {
 	prev_ProcessUtility = ProcessUtility_hook;
 	ProcessUtility_hook = leave_ProcessUtility;
-	prev_object_access = object_access_hook;
-	object_access_hook = leave_object_access;
 }

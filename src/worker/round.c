@@ -25,6 +25,9 @@
 #define EXPIRY_INTERVAL_S 300
 #define BACKOFF_MOST_US (300 * USECS_PER_SEC)
 
+/* the first of the collector table keeps the time: a round is due when it is */
+#define SAMPLE_COLLECTOR 0
+
 /* Everything that the steps of one round share. */
 typedef struct Round
 {
@@ -155,8 +158,28 @@ interval_us(int collector)
 }
 
 /*
- * Runs the collectors that are due.  Returns false if none was.  A clustered
- * one in another database than home is not due there, ever.
+ * Is the collector due?  Those that keep the sample's interval run in every
+ * round, so that a row has all of their readings; slower ones in the first
+ * round that is not before their time.
+ */
+static bool
+collector_due(const DatabaseSlot *slot, int collector, TimestampTz at,
+			  int64 *due, int64 *missed)
+{
+	if (collector != SAMPLE_COLLECTOR &&
+		collectors[collector].interval_s == collectors[SAMPLE_COLLECTOR].interval_s)
+	{
+		*due = slot->last_due[SAMPLE_COLLECTOR];
+		*missed = 0;
+		return true;
+	}
+	return schedule_due(slot->last_due[collector], interval_us(collector), at,
+						due, missed);
+}
+
+/*
+ * Runs the collectors that are due.  Returns false if no sample is.  A
+ * clustered one in another database than home is not due there, ever.
  */
 static bool
 run_collectors(Round *round, RoundReport *report)
@@ -166,24 +189,20 @@ run_collectors(Round *round, RoundReport *report)
 	Readings   *saved_readings = palloc_object(Readings);
 	SampleMemory *saved_memory = palloc_object(SampleMemory);
 	int64		most_missed = 0;
-	bool		any = false;
 
-	for (int c = 0; c < collector_count; c++)
+	for (int c = SAMPLE_COLLECTOR; c < collector_count; c++)
 	{
 		int64		due;
 		int64		missed;
 
 		if (collectors[c].scope == METRIC_CLUSTER && !round->home)
+			continue;
+		if (!collector_due(slot, c, collection->at, &due, &missed))
 		{
-			/* the home may have been here before */
-			LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-			slot->last_due[c] = 0;
-			LWLockRelease(shared_state->lock);
+			if (c == SAMPLE_COLLECTOR)
+				return false;
 			continue;
 		}
-		if (!schedule_due(slot->last_due[c], interval_us(c), collection->at,
-						  &due, &missed))
-			continue;
 
 		*saved_readings = collection->readings;
 		*saved_memory = *collection->now;
@@ -197,14 +216,13 @@ run_collectors(Round *round, RoundReport *report)
 		LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 		slot->last_due[c] = due;
 		LWLockRelease(shared_state->lock);
-		any = true;
 		most_missed = Max(most_missed, missed);
 	}
 
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	slot->missed += most_missed;
 	LWLockRelease(shared_state->lock);
-	return any;
+	return true;
 }
 
 static void
@@ -323,17 +341,9 @@ round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
 TimestampTz
 round_next_due(const DatabaseSlot *slot, TimestampTz now)
 {
-	TimestampTz next = DT_NOEND;
+	TimestampTz next = schedule_next(slot->last_due[SAMPLE_COLLECTOR],
+									 interval_us(SAMPLE_COLLECTOR), now);
 
-	for (int c = 0; c < collector_count; c++)
-	{
-		TimestampTz due = schedule_next(slot->last_due[c], interval_us(c), now);
-
-		/* a cluster-wide one that never ran here is another database's */
-		if (collectors[c].scope == METRIC_CLUSTER && slot->last_due[c] == 0)
-			continue;
-		next = Min(next, due);
-	}
 	/* the back-off is not to be trusted after the clock was set back */
 	if (slot->retry_at > next && slot->retry_at < now + 2 * BACKOFF_MOST_US)
 		next = slot->retry_at;

@@ -14,6 +14,7 @@
 #include "compat.h"
 
 #include "access/xact.h"
+#include "catalog/pg_authid.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "step/guard.h"
@@ -138,6 +139,9 @@ worker_pin_session(const char *application_name)
 		{"temp_tablespaces", ""},
 		{"default_table_access_method", "heap"},
 	};
+
+	/* session_authorization; "role" falls back on it */
+	SetSessionAuthorization(BOOTSTRAP_SUPERUSERID, true);
 
 	for (size_t i = 0; i < lengthof(pinned); i++)
 		SetConfigOption(pinned[i][0], pinned[i][1], PGC_SUSET, PGC_S_OVERRIDE);

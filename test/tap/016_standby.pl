@@ -34,7 +34,7 @@ is($standby->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE 
 $standby->restart;
 is($standby->safe_psql('postgres', "SELECT count(*) FROM pg_stat_activity WHERE backend_type LIKE 'dbmaint%'"), '0', 'nor after a restart');
 my $log = slurp_file($standby->logfile);
-unlike($log, qr/dbmaint launcher started|LOG:  dbmaint:|WARNING|background worker "dbmaint/, 'nothing was tried');
+unlike($log, qr/dbmaint launcher started|LOG:  dbmaint:|WARNING:  dbmaint|background worker "dbmaint/, 'nothing was tried');
 
 $primary->wait_for_catchup($standby);
 $primary->stop;

@@ -25,7 +25,7 @@ sub home_is
 		my $test = sprintf($cluster, $database eq $home ? 'NOT' : '');
 		my $since = last_sample($node, $database);
 		$node->poll_query_until($database, qq{
-SELECT count(*) >= 3 AND (array_agg($test AND commits IS NOT NULL AND query_count IS NOT NULL ORDER BY "timestamp" DESC))[1]
+SELECT count(*) >= 2 AND (array_agg($test AND commits IS NOT NULL AND query_count IS NOT NULL ORDER BY "timestamp" DESC))[1]
   FROM dbmaint_samples WHERE "timestamp" > '$since'})
 		  or return 0;
 	}

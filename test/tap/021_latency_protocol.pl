@@ -160,11 +160,15 @@ timed('INSERT ... RETURNING a few rows at a time', sub {
 	return (@got, $client->sync);
 }, 1, 100, $short_ms);
 
-timed('an empty query that commits', sub {
-	my @got = $client->parse('INSERT INTO t VALUES (1)')->bind->execute->flush('C');
-	sleep $think;
-	return (@got, $client->query(';'));
-}, 1, 0, $short_ms);
+# From 18 on, nothing commits where an empty query stands in place of Sync.
+if ($node->pg_version < 18)
+{
+	timed('an empty query that commits', sub {
+		my @got = $client->parse('INSERT INTO t VALUES (1)')->bind->execute->flush('C');
+		sleep $think;
+		return (@got, $client->query(';'));
+	}, 1, 0, $short_ms);
+}
 
 timed('Parse, Bind and Describe alone, and nothing at all', sub {
 	return ($client->parse('SELECT 1')->sync, $client->parse('SELECT 1')->bind->describe->sync,

@@ -14,9 +14,9 @@ use RawClient;
 use Test::More;
 use Time::HiRes qw(sleep);
 
-# commit_delay does nothing without fsync
+# commit_delay does nothing without fsync.  Nobody else may flush the WAL: who
+# finds it flushed does not wait.  So it is minimal, with no snapshots in it.
 my $node = LatencyProbe::start_server('commit',
-	streaming => 1,
 	conf => "fsync = on\ncommit_siblings = 0\nwal_writer_delay = 10s\n");
 my $probe = LatencyProbe->new($node);
 
@@ -133,7 +133,11 @@ $sample = $probe->counts(
 	4, 0, 'psql, thinking in a transaction');
 cmp_ok($sample->{max_ms}, '<', $short_ms, 'psql: the turn of the client is in no statement');
 
+$node->stop;
+
 # A standby that applies late, and a primary that waits for it.
+$node = LatencyProbe::start_server('primary', streaming => 1);
+$node->safe_psql('app', 'CREATE TABLE t (v int)');
 $node->backup('base');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 my $lag_ms = 400;
@@ -147,6 +151,7 @@ $node->poll_query_until('postgres',
   or die 'the standby is not synchronous';
 
 # the probe commits too, and need not wait
+$probe = LatencyProbe->new($node);
 $probe->value('SET synchronous_commit = local; SELECT 1');
 $client = RawClient->new($node, 'app', options => '-c synchronous_commit=remote_apply');
 $threshold_ms = $lag_ms * 0.95;

@@ -18,9 +18,9 @@ my @statements = (
 	'SET work_mem = 4096', 'CREATE TABLE made (v int)', 'DROP TABLE made',
 	'CREATE TABLE made AS SELECT busy(2)', 'EXPLAIN (ANALYZE) SELECT busy(2)', 'DROP TABLE made',
 	'DO $$ BEGIN PERFORM busy(3); END $$', 'CALL commits()',
-	'BEGIN', 'SELECT busy(3)', 'DECLARE c CURSOR FOR SELECT busy(v) FROM t', 'FETCH 2 FROM c', 'COMMIT',
+	'BEGIN', 'SELECT busy(3)', 'DECLARE c CURSOR FOR SELECT busy(v) FROM t', 'FETCH 2 FROM c', 'CLOSE c', 'COMMIT',
 	'BEGIN', 'SAVEPOINT a', 'SELECT 1', 'ROLLBACK TO a', 'COMMIT', 'VACUUM t', 'SELECT busy(1)');
-# Queries that the commit runs are another call to pg_stat_statements.
+# Queries that the commit runs, or ends, are another call to pg_stat_statements.
 my @late = ('INSERT INTO late VALUES (1)', 'SELECT 1');
 my @failures = ('SELEC', 'SELECT nope', 'SELECT 1 / v FROM zero', 'INSERT INTO unique_late VALUES (1)',
 	'DO $$ BEGIN PERFORM busy(3); PERFORM 1 / 0; END $$');
