@@ -556,7 +556,8 @@ latency_xact_callback(XactEvent event, void *arg)
 	(void) arg;
 
 	/* nearly always: within its message, a commit's beginning tells nothing */
-	if (event == XACT_EVENT_PRE_COMMIT && debug_query_string != NULL)
+	if (event == XACT_EVENT_PRE_COMMIT && debug_query_string != NULL &&
+		pending_is_of_message())
 		return;
 	if (MyBackendType != B_BACKEND)
 		return;
