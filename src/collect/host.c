@@ -79,7 +79,7 @@ read_cpu(Collection *collection)
 	if (before->cpu_total > 0 && total > before->cpu_total)
 	{
 		double		idle = (now->cpu_idle - before->cpu_idle) /
-			(total - before->cpu_total);
+		(total - before->cpu_total);
 
 		reading_set(&collection->readings, METRIC_cpu_busy_ratio,
 					Min(Max(1 - idle, 0), 1));

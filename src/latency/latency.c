@@ -106,7 +106,7 @@ find_database(Oid database_oid, bool take)
 	for (int i = 0; i < count; i++)
 	{
 		LatencyDatabase *database =
-			&latency_shared->databases[(start + i) % count];
+		&latency_shared->databases[(start + i) % count];
 		uint32		held = pg_atomic_read_u32(&database->database_oid);
 
 		if (held == database_oid)
@@ -124,7 +124,7 @@ find_database(Oid database_oid, bool take)
 	for (int i = 0; take && i < count; i++)
 	{
 		LatencyDatabase *database =
-			&latency_shared->databases[(start + i) % count];
+		&latency_shared->databases[(start + i) % count];
 		uint32		held = FREED_OID;
 
 		if (pg_atomic_compare_exchange_u32(&database->database_oid, &held,

@@ -42,6 +42,7 @@
 #include "access/xact.h"
 #include "executor/executor.h"
 #include "latency/latency.h"
+#include "latency/portal_time.h"
 #include "settings.h"
 #include "storage/ipc.h"
 #include "tcop/pquery.h"
@@ -49,8 +50,6 @@
 #include "tcop/utility.h"
 #include "utils/portal.h"
 #include "utils/timestamp.h"
-
-#define MAX_SUSPENDED 8
 
 /* A statement that ran, and is not settled yet. */
 typedef struct PendingStatement
@@ -65,21 +64,8 @@ typedef struct PendingStatement
 	int64		busy_us;		/* spent in earlier messages */
 } PendingStatement;
 
-/* A portal that gave part of its rows, and waits for the next Execute. */
-typedef struct SuspendedStatement
-{
-	QueryDesc  *query;			/* NULL: a free entry */
-	int64		busy_us;
-} SuspendedStatement;
-
 static int	nesting = 0;
 static PendingStatement pending;
-static SuspendedStatement suspended[MAX_SUSPENDED];
-static int	suspended_count = 0;
-
-/* What Bind spent on the portal that it made last, and that message. */
-static SuspendedStatement bound;
-static TimestampTz bound_message;
 
 /* Where the last statement of a message ended. */
 static TimestampTz settled_message = 0;
@@ -152,21 +138,6 @@ settle(void)
 	settled_message = pending.message;
 	settled_at = pending.ended_at;
 	latency_count(pending.busy_us + (pending.ended_at - pending.started_at));
-}
-
-/* Counts the suspended statements: their portals go with the transaction. */
-static void
-settle_suspended(void)
-{
-	for (int i = 0; suspended_count > 0 && i < MAX_SUSPENDED; i++)
-	{
-		if (suspended[i].query == NULL)
-			continue;
-		latency_count(suspended[i].busy_us);
-		suspended[i].query = NULL;
-		suspended_count--;
-	}
-	bound.query = NULL;
 }
 
 /* Forgets what is in flight; an error or the end of a transaction came. */
@@ -243,60 +214,20 @@ end_statement(bool more_to_do)
 		settle();
 }
 
-/*
- * Takes back what the portal's earlier messages spent on the query.  Returns
- * false for one that was counted then, because there was no room to keep it.
- */
-static bool
-resume_query(QueryDesc *query, int64 *busy_us)
-{
-	bool		known = !query->already_executed;
-
-	*busy_us = 0;
-	if (bound.query == query)
-	{
-		/* the message that made the portal may be the one that runs it */
-		if (bound_message != GetCurrentStatementStartTimestamp())
-			*busy_us = bound.busy_us;
-		bound.query = NULL;
-	}
-	for (int i = 0; suspended_count > 0 && i < MAX_SUSPENDED; i++)
-	{
-		if (suspended[i].query != query)
-			continue;
-		/* an address used again: the old portal was closed unfinished */
-		if (!query->already_executed)
-			latency_count(suspended[i].busy_us);
-		else
-		{
-			*busy_us = suspended[i].busy_us;
-			known = true;
-		}
-		suspended[i].query = NULL;
-		suspended_count--;
-		break;
-	}
-	return known;
-}
-
 /* The portal has more rows than Execute asked for: its time goes on later. */
 static void
-suspend_query(QueryDesc *query)
+suspend_statement(QueryDesc *query)
 {
-	for (int i = 0; i < MAX_SUSPENDED; i++)
+	pending.ended_at = GetCurrentTimestamp();
+	if (!portal_time_keep(query, pending.busy_us +
+						  (pending.ended_at - pending.started_at)))
 	{
-		if (suspended[i].query != NULL)
-			continue;
-		suspended[i].query = query;
-		suspended_count++;
-		suspended[i].busy_us = pending.busy_us +
-			(pending.ended_at - pending.started_at);
-		settled_message = pending.message;
-		settled_at = pending.ended_at;
-		pending.active = false;
+		settle();
 		return;
 	}
-	settle();
+	settled_message = pending.message;
+	settled_at = pending.ended_at;
+	pending.active = false;
 }
 
 static inline bool
@@ -336,19 +267,8 @@ start_top_level(QueryDesc *queryDesc, int eflags)
 	next_ExecutorStart(queryDesc, eflags);
 	nesting = 0;
 
-	/*
-	 * A portal for a SELECT starts its executor in Bind, which planned it.
-	 * In the simple protocol the same message goes on to run it, and the
-	 * arrival of that message is all that counts: see latency_ExecutorRun.
-	 */
-	if (top && queryDesc->operation == CMD_SELECT)
-	{
-		bound_message = GetCurrentStatementStartTimestamp();
-		bound.query = queryDesc;
-		bound.busy_us = GetCurrentTimestamp() - bound_message;
-	}
-	else if (top && bound.query == queryDesc)
-		bound.query = NULL;		/* an address used again */
+	if (top)
+		portal_time_started(queryDesc);
 }
 
 static void
@@ -377,7 +297,7 @@ run_top_level(EXECUTOR_RUN_ARGS)
 
 	/* no movement: Execute of a portal that has given all its rows */
 	top = at_top_level() && !ScanDirectionIsNoMovement(direction) &&
-		resume_query(queryDesc, &busy_us);
+		portal_time_take(queryDesc, &busy_us);
 	if (top)
 		begin_statement(queryDesc->plannedstmt, queryDesc->sourceText, busy_us);
 
@@ -391,10 +311,7 @@ run_top_level(EXECUTOR_RUN_ARGS)
 		bool		finish = fires_triggers(queryDesc);
 
 		if (count != 0 && queryDesc->estate->es_processed >= count)
-		{
-			pending.ended_at = GetCurrentTimestamp();
-			suspend_query(queryDesc);
-		}
+			suspend_statement(queryDesc);
 		else
 			end_statement(finish || !in_block);
 	}
@@ -530,7 +447,7 @@ settle_committed(void)
 		pending.ended_at = GetCurrentTimestamp();
 		settle();
 	}
-	settle_suspended();
+	portal_time_settle();
 	resumed_at = 0;
 	in_block = chained;
 	chained = false;
@@ -541,7 +458,7 @@ static void
 settle_failed(void)
 {
 	bool		commit_failed = resumed_at != 0 ||
-		(pending.last && pending_is_of_message());
+	(pending.last && pending_is_of_message());
 
 	/* what ran well before the statement that failed */
 	if (nesting == 0 && !commit_failed)
@@ -590,7 +507,7 @@ latency_xact_callback(XactEvent event, void *arg)
 				if (measuring())
 					settle_failed();
 				start_afresh();
-				settle_suspended();
+				portal_time_settle();
 				in_block = chained = false;
 			}
 			else if (nesting == 0)
