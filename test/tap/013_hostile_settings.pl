@@ -86,7 +86,8 @@ my @settings = (
 	'backslash_quote = off', 'quote_all_identifiers = on', 'plan_cache_mode = force_generic_plan',
 	'check_function_bodies = off', "xmloption = 'document'", 'parallel_setup_cost = 0');
 push @settings, 'transaction_timeout = 1' if $node->pg_version >= 17;
-push @settings, 'standard_conforming_strings = off' if $node->pg_version < 19;
+# a release candidate of 19 is less than 19
+push @settings, 'standard_conforming_strings = off' if "" . $node->pg_version !~ /^19/;
 push @settings, ($node->pg_version >= 16 ? 'debug_parallel_query' : 'force_parallel_mode') . ' = on';
 as_owner('hostile', join('', map { "ALTER DATABASE hostile SET $_;\n" } @settings));
 
