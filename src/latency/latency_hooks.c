@@ -78,10 +78,11 @@ static TimestampTz resumed_at = 0;
 static bool in_block = false;
 static bool chained = false;
 
-static ExecutorStart_hook_type prev_ExecutorStart = NULL;
-static ExecutorRun_hook_type prev_ExecutorRun = NULL;
-static ExecutorFinish_hook_type prev_ExecutorFinish = NULL;
-static ProcessUtility_hook_type prev_ProcessUtility = NULL;
+/* what ran before us: other libraries' hooks, or the server's own functions */
+static ExecutorStart_hook_type next_ExecutorStart = NULL;
+static ExecutorRun_hook_type next_ExecutorRun = NULL;
+static ExecutorFinish_hook_type next_ExecutorFinish = NULL;
+static ProcessUtility_hook_type next_ProcessUtility = NULL;
 
 /* Is this a client's backend, and is it to be measured? */
 static inline bool
@@ -106,6 +107,16 @@ at_top_level(void)
 		!persisting(ActivePortal);
 }
 
+/*
+ * Was the portal made by a simple query?  Then that is the message it runs in,
+ * and came at its creation_time.  What Bind makes has a cached plan.
+ */
+static inline bool
+of_simple_query(Portal portal)
+{
+	return portal->cplan == NULL;
+}
+
 /* Is the pending statement of the message that the server is working on? */
 static inline bool
 pending_is_of_message(void)
@@ -126,18 +137,23 @@ note_commit(void)
 			pending.ended_at : GetCurrentTimestamp();
 }
 
-/* Counts the pending statement as it stands. */
+/* Counts the pending statement, which ended at that time. */
+static inline void
+settle_at(TimestampTz ended_at)
+{
+	pending.active = false;
+	settled_message = pending.message;
+	settled_at = ended_at;
+	latency_count(pending.busy_us + (ended_at - pending.started_at));
+}
+
+/* Counts the pending statement, if there is one, as it stands. */
 static inline void
 settle(void)
 {
-	if (!pending.active)
-		return;
-	pending.active = false;
-	if (pending.ended_at == 0)
-		pending.ended_at = GetCurrentTimestamp();
-	settled_message = pending.message;
-	settled_at = pending.ended_at;
-	latency_count(pending.busy_us + (pending.ended_at - pending.started_at));
+	if (pending.active)
+		settle_at(pending.ended_at != 0 ? pending.ended_at :
+				  GetCurrentTimestamp());
 }
 
 /* Forgets what is in flight; an error or the end of a transaction came. */
@@ -197,6 +213,34 @@ begin_statement(const PlannedStmt *query, const char *source, int64 busy_us)
 }
 
 /*
+ * Begins the statement, and ends it but for its commit, where it is the only
+ * one of a simple query outside of a transaction block.  Nothing is to be
+ * settled before it, nothing to be done after it has run.  Most statements are
+ * of this kind, so this calls nothing; returns false for the others.
+ */
+static inline bool
+begin_lone_statement(const PlannedStmt *query, const char *source)
+{
+	Portal		portal = ActivePortal;
+
+	if (portal == NULL || !of_simple_query(portal) || pending.active ||
+		in_block || settled_message == portal->creation_time ||
+		!measuring() || persisting(portal) || !ends_message(query, source))
+		return false;
+
+	resumed_at = 0;
+	pending.active = true;
+	pending.last = true;
+	pending.simple = true;
+	pending.portal = portal;
+	pending.message = portal->creation_time;
+	pending.started_at = portal->creation_time;
+	pending.ended_at = 0;
+	pending.busy_us = 0;
+	return true;
+}
+
+/*
  * The statement has run.  It stays pending where it has more to do: triggers
  * to fire, or a transaction to end.  Where that is bound to follow in the same
  * message, the clock need not be read in between.
@@ -237,15 +281,6 @@ fires_triggers(QueryDesc *queryDesc)
 		queryDesc->plannedstmt->hasModifyingCTE;
 }
 
-static inline void
-next_ExecutorStart(QueryDesc *queryDesc, int eflags)
-{
-	if (prev_ExecutorStart)
-		prev_ExecutorStart(queryDesc, eflags);
-	else
-		standard_ExecutorStart(queryDesc, eflags);
-}
-
 static pg_noinline void
 start_top_level(QueryDesc *queryDesc, int eflags)
 {
@@ -268,7 +303,7 @@ start_top_level(QueryDesc *queryDesc, int eflags)
 	nesting = 0;
 
 	if (top)
-		portal_time_started(queryDesc);
+		portal_time_started(queryDesc, of_simple_query(ActivePortal));
 }
 
 static void
@@ -278,15 +313,6 @@ latency_ExecutorStart(QueryDesc *queryDesc, int eflags)
 		next_ExecutorStart(queryDesc, eflags);
 	else
 		start_top_level(queryDesc, eflags);
-}
-
-static inline void
-next_ExecutorRun(EXECUTOR_RUN_ARGS)
-{
-	if (prev_ExecutorRun)
-		prev_ExecutorRun(EXECUTOR_RUN_PASS);
-	else
-		standard_ExecutorRun(EXECUTOR_RUN_PASS);
 }
 
 static pg_noinline void
@@ -317,22 +343,25 @@ run_top_level(EXECUTOR_RUN_ARGS)
 	}
 }
 
+/* The common case of it. */
+static pg_noinline void
+run_lone(EXECUTOR_RUN_ARGS)
+{
+	nesting = 1;
+	next_ExecutorRun(EXECUTOR_RUN_PASS);
+	nesting = 0;
+}
+
 static void
 latency_ExecutorRun(EXECUTOR_RUN_ARGS)
 {
 	if (nesting > 0)
 		next_ExecutorRun(EXECUTOR_RUN_PASS);
+	else if (begin_lone_statement(queryDesc->plannedstmt,
+								  queryDesc->sourceText))
+		run_lone(EXECUTOR_RUN_PASS);
 	else
 		run_top_level(EXECUTOR_RUN_PASS);
-}
-
-static inline void
-next_ExecutorFinish(QueryDesc *queryDesc)
-{
-	if (prev_ExecutorFinish)
-		prev_ExecutorFinish(queryDesc);
-	else
-		standard_ExecutorFinish(queryDesc);
 }
 
 static pg_noinline void
@@ -386,15 +415,6 @@ ends_transaction(const TransactionStmt *transaction, bool aborted)
 	}
 }
 
-static inline void
-next_ProcessUtility(PROCESS_UTILITY_ARGS)
-{
-	if (prev_ProcessUtility)
-		prev_ProcessUtility(PROCESS_UTILITY_PASS);
-	else
-		standard_ProcessUtility(PROCESS_UTILITY_PASS);
-}
-
 static pg_noinline void
 utility_top_level(PROCESS_UTILITY_ARGS)
 {
@@ -424,11 +444,23 @@ utility_top_level(PROCESS_UTILITY_ARGS)
 					  !in_block);
 }
 
+/* The common case of it. */
+static pg_noinline void
+utility_lone(PROCESS_UTILITY_ARGS)
+{
+	nesting = 1;
+	next_ProcessUtility(PROCESS_UTILITY_PASS);
+	nesting = 0;
+}
+
 static void
 latency_ProcessUtility(PROCESS_UTILITY_ARGS)
 {
 	if (nesting > 0)
 		next_ProcessUtility(PROCESS_UTILITY_PASS);
+	else if (!IsA(pstmt->utilityStmt, TransactionStmt) &&
+			 begin_lone_statement(pstmt, queryString))
+		utility_lone(PROCESS_UTILITY_PASS);
 	else
 		utility_top_level(PROCESS_UTILITY_PASS);
 }
@@ -444,8 +476,7 @@ settle_committed(void)
 	{
 		if (resumed_at != 0)
 			pending.busy_us -= resumed_at - pending.ended_at;
-		pending.ended_at = GetCurrentTimestamp();
-		settle();
+		settle_at(GetCurrentTimestamp());
 	}
 	portal_time_settle();
 	resumed_at = 0;
@@ -472,9 +503,8 @@ latency_xact_callback(XactEvent event, void *arg)
 {
 	(void) arg;
 
-	/* nearly always: within its message, a commit's beginning tells nothing */
-	if (event == XACT_EVENT_PRE_COMMIT && debug_query_string != NULL &&
-		pending_is_of_message())
+	/* nearly always: the commit follows in the statement's own message */
+	if (event == XACT_EVENT_PRE_COMMIT && pending.ended_at == 0)
 		return;
 	if (MyBackendType != B_BACKEND)
 		return;
@@ -536,13 +566,17 @@ latency_subxact_callback(SubXactEvent event, SubTransactionId subid,
 void
 latency_install(void)
 {
-	prev_ExecutorStart = ExecutorStart_hook;
+	next_ExecutorStart = ExecutorStart_hook ? ExecutorStart_hook :
+		standard_ExecutorStart;
 	ExecutorStart_hook = latency_ExecutorStart;
-	prev_ExecutorRun = ExecutorRun_hook;
+	next_ExecutorRun = ExecutorRun_hook ? ExecutorRun_hook :
+		standard_ExecutorRun;
 	ExecutorRun_hook = latency_ExecutorRun;
-	prev_ExecutorFinish = ExecutorFinish_hook;
+	next_ExecutorFinish = ExecutorFinish_hook ? ExecutorFinish_hook :
+		standard_ExecutorFinish;
 	ExecutorFinish_hook = latency_ExecutorFinish;
-	prev_ProcessUtility = ProcessUtility_hook;
+	next_ProcessUtility = ProcessUtility_hook ? ProcessUtility_hook :
+		standard_ProcessUtility;
 	ProcessUtility_hook = latency_ProcessUtility;
 
 	RegisterXactCallback(latency_xact_callback, NULL);

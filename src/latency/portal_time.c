@@ -31,9 +31,9 @@ static SuspendedStatement bound;
 static TimestampTz bound_message;
 
 void
-portal_time_started(QueryDesc *query)
+portal_time_started(QueryDesc *query, bool simple)
 {
-	if (query->operation == CMD_SELECT)
+	if (query->operation == CMD_SELECT && !simple)
 	{
 		bound_message = GetCurrentStatementStartTimestamp();
 		bound.query = query;

@@ -19,8 +19,11 @@
 
 #include "executor/execdesc.h"
 
-/* An executor was started for the query, by Bind if it is a SELECT. */
-extern void portal_time_started(QueryDesc *query);
+/*
+ * An executor was started for the query: by Bind if it is a SELECT, unless its
+ * message is a simple query, which is going to run it.
+ */
+extern void portal_time_started(QueryDesc *query, bool simple);
 
 /*
  * Takes back what earlier messages spent on the query.  Returns false for one

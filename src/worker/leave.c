@@ -38,7 +38,9 @@
 #define LEAVE_MOST_MS 4000
 #define LEAVE_POLL_MS 10
 
-static ProcessUtility_hook_type prev_ProcessUtility = NULL;
+/* what ran before us: another library's hook, or the server's own function */
+static ProcessUtility_hook_type next_ProcessUtility = NULL;
+
 static object_access_hook_type prev_object_access = NULL;
 
 /* what the current transaction changed */
@@ -248,15 +250,6 @@ database_in_the_way(Node *statement)
 	}
 }
 
-static inline void
-next_ProcessUtility(PROCESS_UTILITY_ARGS)
-{
-	if (prev_ProcessUtility)
-		prev_ProcessUtility(PROCESS_UTILITY_PASS);
-	else
-		standard_ProcessUtility(PROCESS_UTILITY_PASS);
-}
-
 /* Makes room for the statement, which may need a database for itself. */
 static pg_noinline void
 run_database_statement(PROCESS_UTILITY_ARGS)
@@ -299,26 +292,31 @@ leave_object_access(ObjectAccessType access, Oid class_oid, Oid object_oid,
  * to call a function, and most backends would pay for nothing.
  */
 static pg_noinline void
-watch_extensions(void)
+run_watched(PROCESS_UTILITY_ARGS)
 {
-	if (watching_extensions)
-		return;
-	watching_extensions = true;
-	prev_object_access = object_access_hook;
-	object_access_hook = leave_object_access;
+	if (!watching_extensions)
+	{
+		watching_extensions = true;
+		prev_object_access = object_access_hook;
+		object_access_hook = leave_object_access;
+	}
+	next_ProcessUtility(PROCESS_UTILITY_PASS);
 }
 
+/* Every utility statement comes here, so the one way out is a jump. */
 static void
 leave_ProcessUtility(PROCESS_UTILITY_ARGS)
 {
+	ProcessUtility_hook_type run = next_ProcessUtility;
+
 	switch (nodeTag(pstmt->utilityStmt))
 	{
 		case T_DropdbStmt:
 		case T_CreatedbStmt:
 		case T_RenameStmt:
 		case T_AlterDatabaseStmt:
-			run_database_statement(PROCESS_UTILITY_PASS);
-			return;
+			run = run_database_statement;
+			break;
 
 		case T_CreateExtensionStmt:
 		case T_AlterExtensionStmt:
@@ -326,13 +324,13 @@ leave_ProcessUtility(PROCESS_UTILITY_ARGS)
 		case T_CreateSchemaStmt:
 		case T_DropStmt:
 		case T_DropOwnedStmt:
-			watch_extensions();
+			run = run_watched;
 			break;
 
 		default:
 			break;
 	}
-	next_ProcessUtility(PROCESS_UTILITY_PASS);
+	run(PROCESS_UTILITY_PASS);
 }
 
 /* Somebody has to look at this database again. */
@@ -396,6 +394,7 @@ leave_xact_callback(XactEvent event, void *arg)
 void
 leave_install(void)
 {
-	prev_ProcessUtility = ProcessUtility_hook;
+	next_ProcessUtility = ProcessUtility_hook ? ProcessUtility_hook :
+		standard_ProcessUtility;
 	ProcessUtility_hook = leave_ProcessUtility;
 }
