@@ -16,6 +16,7 @@
 
 #include "postgres.h"
 
+#include "common/relpath.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -110,5 +111,68 @@ wait_event_named(const char *name)
 #define palloc0_object(type) ((type *) palloc0(sizeof(type)))
 #define palloc_array(type, count) ((type *) palloc(sizeof(type) * (count)))
 #endif
+
+/*
+ * 16: five counters of a relation were renamed, and the time of the last scan
+ * came.  The old names are mapped here, so that readers use the new ones.
+ */
+#if PG_VERSION_NUM < 160000
+#define RELATION_STATS(entry, field) RELATION_STATS_##field(entry)
+#define RELATION_STATS_live_tuples(entry) ((entry)->n_live_tuples)
+#define RELATION_STATS_dead_tuples(entry) ((entry)->n_dead_tuples)
+#define RELATION_STATS_mod_since_analyze(entry) ((entry)->changes_since_analyze)
+#define RELATION_STATS_ins_since_vacuum(entry) ((entry)->inserts_since_vacuum)
+#define RELATION_STATS_autovacuum_count(entry) ((entry)->autovac_vacuum_count)
+#define RELATION_STATS_autoanalyze_count(entry) ((entry)->autovac_analyze_count)
+#else
+#define RELATION_STATS(entry, field) ((entry)->field)
+#endif
+
+/* 19: each relation has a time since when it counts; 0 if it does not tell. */
+#if PG_VERSION_NUM >= 190000
+#define RELATION_STATS_RESET(entry) ((entry)->stat_reset_time)
+#else
+#define RELATION_STATS_RESET(entry) ((TimestampTz) 0)
+#endif
+
+/*
+ * Returns the statistics of a relation of this database, NULL if it has none.
+ * *may_free says whether they are the caller's, to be freed: 19 tells, before
+ * it follows from stats_fetch_consistency.
+ */
+static inline PgStat_StatTabEntry *
+relation_stats_fetch(Oid relation, bool *may_free)
+{
+#if PG_VERSION_NUM >= 190000
+	return pgstat_fetch_stat_tabentry_ext(false, relation, may_free);
+#else
+	*may_free = pgstat_fetch_consistency == PGSTAT_FETCH_CONSISTENCY_NONE;
+	return pgstat_fetch_stat_tabentry_ext(false, relation);
+#endif
+}
+
+/*
+ * Writes the path of the first segment of a relation's file.  17: it is asked
+ * for by ProcNumber.  18: it comes as a struct.
+ */
+static inline void
+relation_file_path(char *path, size_t size, Oid tablespace, Oid filenode)
+{
+#if PG_VERSION_NUM >= 180000
+	strlcpy(path, GetRelationPath(MyDatabaseId, tablespace, filenode,
+								  INVALID_PROC_NUMBER, MAIN_FORKNUM).str, size);
+#else
+#if PG_VERSION_NUM >= 170000
+	char	   *allocated = GetRelationPath(MyDatabaseId, tablespace, filenode,
+											INVALID_PROC_NUMBER, MAIN_FORKNUM);
+#else
+	char	   *allocated = GetRelationPath(MyDatabaseId, tablespace, filenode,
+											InvalidBackendId, MAIN_FORKNUM);
+#endif
+
+	strlcpy(path, allocated, size);
+	pfree(allocated);
+#endif
+}
 
 #endif							/* DBMAINT_COMPAT_H */

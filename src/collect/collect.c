@@ -30,6 +30,10 @@ const CollectorInfo collectors[] =
 	collect_server, false},
 	{"host", METRIC_CLUSTER, &setting_sample_interval_s,
 	collect_host, false},
+	{"indexes", METRIC_DATABASE, &setting_objects_interval_s,
+	collect_indexes, true},
+	{"tables", METRIC_DATABASE, &setting_objects_interval_s,
+	collect_tables, true},
 };
 
 const int	collector_count = lengthof(collectors);

@@ -240,7 +240,11 @@ AS $$
            coalesce(current_setting(t.setting, true), t.otherwise)::interval,
            t.capped
       FROM (VALUES
-            ('performance_metrics'::name, 'timestamp', 'dbmaint.retention', '35d', true)
+            ('performance_metrics'::name, 'timestamp', 'dbmaint.retention', '35d', true),
+            ('dbmaint_index_snapshot'::name, 'taken_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_table_snapshot'::name, 'taken_at', 'dbmaint.retention', '35d', true),
+            -- names go after the last snapshot that has them
+            ('dbmaint_object'::name, 'last_seen_at', 'dbmaint.retention', '35d', false)
            ) AS t(history, time_column, setting, otherwise, capped)
       JOIN pg_extension AS e ON e.extname = 'dbmaint'
       JOIN pg_class AS c ON c.relname = t.history AND c.relnamespace = e.extnamespace
