@@ -44,6 +44,26 @@ read_index(Form_pg_class form, int64 *values, TimestampTz *counted_since)
 		pfree(stats);
 }
 
+/* A HOT update makes no entry in any index. */
+static int64
+written(const ObjectEntry *entry, const int64 *values)
+{
+	bool		may_free;
+	PgStat_StatTabEntry *stats;
+	int64		rows;
+
+	if (!OidIsValid(entry->table))
+		return 0;
+	stats = relation_stats_fetch(entry->table, &may_free);
+	if (stats == NULL)
+		return 0;
+	rows = stats->tuples_inserted + stats->tuples_updated -
+		stats->tuples_hot_updated;
+	if (may_free)
+		pfree(stats);
+	return rows;
+}
+
 static const ObjectKind indexes = {
 	.snapshot = SNAPSHOT_INDEXES,
 	.letter = "i",
@@ -54,6 +74,7 @@ static const ObjectKind indexes = {
 	.sizes = 1,
 	.includes = includes,
 	.read = read_index,
+	.written = written,
 };
 
 StaticAssertDecl(lengthof(columns) == 5 + 1, "indexes have 6 columns");

@@ -30,11 +30,27 @@
 /* values of an object: a bit each in ObjectEntry.present */
 #define OBJECT_VALUES_MAX 32
 
+/* One object of a reading; the values that are not 0 follow. */
+typedef struct ObjectEntry
+{
+	Oid			relation;
+	int32		object_id;
+	uint32		name_hash;		/* 0: its name is not in the dictionary */
+	Oid			filenode;
+	int32		pages;			/* by pg_class */
+	Oid			table;			/* an index's, once it is named; else 0 */
+	uint32		present;		/* which values follow */
+	int64		values[FLEXIBLE_ARRAY_MEMBER];
+} ObjectEntry;
+
 /*
  * A kind of object.  Its values are first the counters, then the gauges, of
- * which the last ones are sizes in bytes, then the time since when they count
- * (0 where the server does not tell).
+ * which the last ones are sizes in bytes.  Three follow that are not stored:
+ * the time since when the counters count (0 where the server does not tell),
+ * the rows written that may have made it grow, and those of them that had
+ * been written when its size was looked at.
  */
+#define OBJECT_HIDDEN_VALUES 3
 typedef struct ObjectKind
 {
 	SnapshotKind snapshot;
@@ -51,19 +67,9 @@ typedef struct ObjectKind
 	/* Reads the counters, and the gauges that are no sizes; zeroes are set. */
 	void		(*read) (Form_pg_class form, int64 *values,
 						 TimestampTz *counted_since);
+	/* How many rows were written so far that may have made it grow? */
+	int64		(*written) (const ObjectEntry *entry, const int64 *values);
 } ObjectKind;
-
-/* One object of a reading; the values that are not 0 follow. */
-typedef struct ObjectEntry
-{
-	Oid			relation;
-	int32		object_id;
-	uint32		name_hash;		/* 0: its name is not in the dictionary */
-	Oid			filenode;
-	int32		pages;			/* by pg_class */
-	uint32		present;		/* which values follow */
-	int64		values[FLEXIBLE_ARRAY_MEMBER];
-} ObjectEntry;
 
 /* A reading begins so, and goes on with its entries. */
 typedef struct ReadingHeader
@@ -93,7 +99,7 @@ typedef struct ReadingIndex
 } ReadingIndex;
 
 /* reading.c: knows no catalog and no statistics */
-extern void reading_begin(Reading *reading);
+extern void reading_begin(Reading *reading, Size expected);
 extern ReadingHeader *reading_header(const Reading *reading);
 
 /*

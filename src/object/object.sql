@@ -339,21 +339,21 @@ COMMENT ON FUNCTION dbmaint_read_objects(text) IS
 
 CREATE FUNCTION dbmaint_name_objects(at timestamptz, object_kind text,
     object_ids int[], relation_oids oid[])
-RETURNS int[]
+RETURNS oid[]
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    found_ids int[];
+    table_oids oid[];
 BEGIN
     WITH given AS (
-        SELECT u.object_id, c.oid AS relation_oid, coalesce(t.oid, c.oid) AS table_oid,
+        SELECT u.object_id, u.place, c.oid AS relation_oid, coalesce(t.oid, c.oid) AS table_oid,
                n.nspname::text AS schemaname,
                coalesce(t.relname, c.relname)::text AS tablename,
                CASE WHEN object_kind = 'i' THEN c.relname::text END AS indexname
-          FROM unnest(object_ids, relation_oids) AS u(object_id, relation_oid)
-          JOIN pg_class AS c ON c.oid = u.relation_oid
-          JOIN pg_namespace AS n ON n.oid = c.relnamespace
+          FROM unnest(object_ids, relation_oids) WITH ORDINALITY AS u(object_id, relation_oid, place)
+          LEFT JOIN pg_class AS c ON c.oid = u.relation_oid
+          LEFT JOIN pg_namespace AS n ON n.oid = c.relnamespace
           LEFT JOIN pg_index AS i ON i.indexrelid = c.oid AND object_kind = 'i'
           LEFT JOIN pg_class AS t ON t.oid = i.indrelid
     ), written AS (
@@ -364,6 +364,7 @@ BEGIN
                g.table_oid, g.schemaname, g.tablename, g.indexname, at
           FROM given AS g, pg_database AS d
          WHERE d.datname = current_database()
+           AND g.schemaname IS NOT NULL
             ON CONFLICT (database_oid, kind, object_id) DO UPDATE
            SET schemaname = excluded.schemaname, tablename = excluded.tablename,
                indexname = excluded.indexname, table_oid = excluded.table_oid,
@@ -372,7 +373,9 @@ BEGIN
          WHERE (o.schemaname, o.tablename, o.indexname)
                IS DISTINCT FROM (excluded.schemaname, excluded.tablename, excluded.indexname)
     )
-    SELECT array_agg(g.object_id) INTO found_ids FROM given AS g;
+    SELECT array_agg(coalesce(g.table_oid, 0) ORDER BY g.place)
+      INTO table_oids
+      FROM given AS g;
 
     -- an index is not read again because its table has a new name
     IF object_kind = 't' THEN
@@ -386,12 +389,11 @@ BEGIN
            AND (o.schemaname, o.tablename) IS DISTINCT FROM (n.nspname::text, c.relname::text);
     END IF;
 
-    RETURN ARRAY(SELECT u.object_id FROM unnest(object_ids) AS u(object_id)
-                 EXCEPT SELECT f.object_id FROM unnest(found_ids) AS f(object_id));
+    RETURN table_oids;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_name_objects(timestamptz, text, int[], oid[]) IS
-'Writes the names of new and renamed objects into dbmaint_object; returns the numbers of those that were gone meanwhile. Part of the collectors "tables" and "indexes".';
+'Writes the names of new and renamed objects into dbmaint_object; returns the oid of each one''s table, 0 of what was gone meanwhile. Part of the collectors "tables" and "indexes".';
 
 CREATE FUNCTION dbmaint_bury_objects(at timestamptz, object_kind text, object_ids int[])
 RETURNS void

@@ -19,7 +19,7 @@
 #include "port/pg_bitutils.h"
 #include "utils/memutils.h"
 
-#define FIRST_ROOM (64 * 1024)
+#define LEAST_ROOM (64 * 1024)
 
 /* Where an object is in a reading. */
 typedef struct EntryPlace
@@ -29,10 +29,11 @@ typedef struct EntryPlace
 } EntryPlace;
 
 void
-reading_begin(Reading *reading)
+reading_begin(Reading *reading, Size expected)
 {
-	reading->room = FIRST_ROOM;
-	reading->data = palloc(reading->room);
+	reading->room = expected + LEAST_ROOM;
+	reading->data = MemoryContextAllocHuge(CurrentMemoryContext,
+										   reading->room);
 	reading->used = sizeof(ReadingHeader);
 	memset(reading->data, 0, reading->used);
 }

@@ -95,6 +95,12 @@ read_table(Form_pg_class form, int64 *values, TimestampTz *counted_since)
 		pfree(stats);
 }
 
+static int64
+written(const ObjectEntry *entry, const int64 *values)
+{
+	return values[3] + values[4];
+}
+
 static const ObjectKind tables = {
 	.snapshot = SNAPSHOT_TABLES,
 	.letter = "t",
@@ -107,6 +113,7 @@ static const ObjectKind tables = {
 	.toast_counters = 2,
 	.includes = includes,
 	.read = read_table,
+	.written = written,
 };
 
 StaticAssertDecl(lengthof(columns) == 15 + 6, "tables have 21 columns");

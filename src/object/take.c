@@ -43,6 +43,13 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+/*
+ * How many objects are looked at in the file system in one snapshot: those
+ * that were written most since their size was looked at last.  The others are
+ * later, when more was written.
+ */
+#define MEASURED_MOST 1000
+
 /* taken_at, database_oid, interval_ms, complete, restarts, object_ids */
 #define FIXED_COLUMNS 6
 
@@ -54,14 +61,16 @@ typedef struct Space
 	uint32		hash;			/* of its name */
 } Space;
 
-/* An object that goes into the snapshot. */
+/* An object that goes into the snapshot, or whose size may have changed. */
 typedef struct Change
 {
 	int32		object_id;
+	bool		stored;			/* goes into the snapshot */
 	Oid			tablespace;
 	Oid			toast;
 	Size		now;			/* where it is in the new reading */
 	Size		before;			/* and in the previous one; 0: not there */
+	int64		unmeasured;		/* rows written since its size was known */
 } Change;
 
 /* A file of a TOAST table. */
@@ -85,8 +94,12 @@ typedef struct Taking
 	const ObjectKind *kind;
 	Collection *collection;
 	Extension	extension;
-	int			value_count;	/* counters, gauges, and since when */
-	uint32		sizes_mask;
+	int			value_count;	/* counters, gauges, and hidden ones */
+	int			sizes_from;		/* where in the values the sizes begin, */
+	int			since;			/* and the hidden values are */
+	int			written;
+	int			measured;
+	uint32		forced;			/* values that are kept even if they are 0 */
 
 	ReadingIndex before;
 	bool		fresh;			/* there is no previous reading */
@@ -102,6 +115,7 @@ typedef struct Taking
 	int			toast_room;
 	Numbers		unnamed_ids;	/* to be written into the dictionary */
 	Numbers		unnamed_oids;
+	Numbers		unnamed_places; /* where they are in the new reading */
 	int			restarts;		/* objects that began to count anew */
 } Taking;
 
@@ -142,7 +156,7 @@ read_dictionary(Taking *taking)
 	Reading		reading;
 	int32		last_id = 0;
 
-	reading_begin(&reading);
+	reading_begin(&reading, 0);
 	query_begin(sql, 1, &type, &letter, NULL);
 	context = MemoryContextSwitchTo(context);
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -243,7 +257,7 @@ note_toast(Taking *taking, Form_pg_class form)
 	toast->filenode = form->relfilenode;
 }
 
-static void
+static Change *
 note_change(Taking *taking, Form_pg_class form, Size now, Size before)
 {
 	Change	   *change;
@@ -262,6 +276,17 @@ note_change(Taking *taking, Form_pg_class form, Size now, Size before)
 	change->toast = form->reltoastrelid;
 	change->now = now;
 	change->before = before;
+	return change;
+}
+
+static void
+note_unnamed(Taking *taking, Size place)
+{
+	const ObjectEntry *entry = reading_entry(taking->now.data, place);
+
+	numbers_add(&taking->unnamed_ids, Int32GetDatum(entry->object_id));
+	numbers_add(&taking->unnamed_oids, ObjectIdGetDatum(entry->relation));
+	numbers_add(&taking->unnamed_places, (Datum) place);
 }
 
 static bool
@@ -275,61 +300,76 @@ all_zero(const int64 *values, int count)
 	return true;
 }
 
+/* Did it do anything?  Its size and what follows are not looked at. */
+static bool
+differs(const Taking *taking, const int64 *now, const int64 *before)
+{
+	return now[taking->since] != before[taking->since] ||
+		memcmp(now, before, taking->sizes_from * sizeof(int64)) != 0;
+}
+
 /*
- * Reads one object.  Its size is the previous one's until measure() knows
- * better, so that the values of an object that did nothing are the same.
+ * Reads one object.  Until measure() knows better, its size is the previous
+ * one's.
  */
 static void
 read_object(Taking *taking, Form_pg_class form, uint32 name_hash)
 {
 	const ObjectKind *kind = taking->kind;
-	int			sizes_from = kind->counters + kind->gauges - kind->sizes;
-	int64		values[OBJECT_VALUES_MAX] = {0};
-	int64		previous[OBJECT_VALUES_MAX];
-	TimestampTz since = 0;
 	Size		before = reading_take(&taking->before, form->oid);
+	const ObjectEntry *old = before == 0 ? NULL :
+		reading_entry(taking->before.data, before);
+	int64		values[OBJECT_VALUES_MAX] = {0};
+	int64		previous[OBJECT_VALUES_MAX] = {0};
 	ObjectEntry entry = {
 		.relation = form->oid,
 		.name_hash = name_hash,
 		.filenode = form->relfilenode,
 		.pages = form->relpages
 	};
-	bool		changed = true;
+	bool		other_file;
+	bool		stored;
 	Size		now;
 
-	kind->read(form, values, &since);
-	values[taking->value_count - 1] = since;
-
-	if (before != 0)
+	kind->read(form, values, &values[taking->since]);
+	if (old != NULL)
 	{
-		const ObjectEntry *old = reading_entry(taking->before.data, before);
-
 		entry.object_id = old->object_id;
+		entry.table = old->table;
 		entry_values(old, previous, taking->value_count);
-		memcpy(values + sizes_from, previous + sizes_from,
+		memcpy(values + taking->sizes_from, previous + taking->sizes_from,
 			   kind->sizes * sizeof(int64));
-		changed = taking->fresh || old->filenode != entry.filenode ||
-			old->pages != entry.pages ||
-			memcmp(values, previous, taking->value_count * sizeof(int64)) != 0;
-		if (old->name_hash != name_hash)
-		{
-			numbers_add(&taking->unnamed_ids, Int32GetDatum(entry.object_id));
-			numbers_add(&taking->unnamed_oids, ObjectIdGetDatum(form->oid));
-		}
 	}
+	else if (form->relpages <= 0 && all_zero(values, taking->sizes_from))
+		return;
 	else
-	{
-		if (form->relpages <= 0 && all_zero(values, sizes_from))
-			return;
 		entry.object_id = reading_header(&taking->now)->next_object_id++;
-		numbers_add(&taking->unnamed_ids, Int32GetDatum(entry.object_id));
-		numbers_add(&taking->unnamed_oids, ObjectIdGetDatum(form->oid));
-	}
+
+	/* what was vacuumed or analyzed has other pages, too */
+	other_file = old == NULL || taking->fresh ||
+		old->filenode != entry.filenode || old->pages != entry.pages;
+	stored = other_file || differs(taking, values, previous);
+
+	values[taking->written] = previous[taking->written];
+	values[taking->measured] = previous[taking->measured];
+	if (stored)
+		values[taking->written] = kind->written(&entry, values);
 
 	now = reading_append(&taking->now, &entry, values, taking->value_count,
-						 taking->sizes_mask);
-	if (changed)
-		note_change(taking, form, now, before);
+						 taking->forced);
+	if (stored || values[taking->written] != values[taking->measured])
+	{
+		Change	   *change = note_change(taking, form, now, before);
+
+		change->stored = stored;
+		if (other_file || values[taking->written] < values[taking->measured])
+			change->unmeasured = PG_INT64_MAX;
+		else
+			change->unmeasured = values[taking->written] -
+				values[taking->measured];
+	}
+	if (old == NULL || old->name_hash != name_hash)
+		note_unnamed(taking, now);
 }
 
 /* Walks over pg_class; no other relation is opened. */
@@ -372,7 +412,7 @@ read_now(Taking *taking)
 	(void) set_config_option("stats_fetch_consistency", "none", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 
-	reading_begin(&taking->now);
+	reading_begin(&taking->now, taking->before.size);
 	reading_header(&taking->now)->at = taking->collection->at;
 	reading_header(&taking->now)->next_object_id =
 		previous_header(taking)->next_object_id;
@@ -403,35 +443,65 @@ compare_changes(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-/* Asks for the true size of what changed. */
+static int
+compare_unmeasured(const void *a, const void *b)
+{
+	int64		left = ((const Change *) a)->unmeasured;
+	int64		right = ((const Change *) b)->unmeasured;
+
+	return (left < right) - (left > right);
+}
+
+static int64
+toast_bytes(const Taking *taking, Oid relation)
+{
+	ToastFile	key = {.relation = relation};
+	const ToastFile *toast = NULL;
+
+	if (OidIsValid(relation))
+		toast = bsearch(&key, taking->toasts, taking->toast_count,
+						sizeof(ToastFile), compare_toasts);
+	return toast == NULL ? 0 :
+		relation_file_bytes(toast->tablespace, toast->filenode);
+}
+
+static void
+measure_one(Taking *taking, Change *change)
+{
+	ObjectEntry *entry = reading_entry(taking->now.data, change->now);
+	int64		values[OBJECT_VALUES_MAX];
+
+	entry_set(entry, taking->sizes_from,
+			  relation_file_bytes(change->tablespace, entry->filenode));
+	if (taking->kind->sizes > 1)
+		entry_set(entry, taking->sizes_from + 1,
+				  toast_bytes(taking, change->toast));
+	entry_values(entry, values, taking->value_count);
+	entry_set(entry, taking->measured, values[taking->written]);
+	change->stored = true;
+}
+
+/*
+ * Asks for the true size of what may have grown.  A first reading asks for
+ * all, since its sizes are what the next ones' growth is counted from.
+ */
 static void
 measure(Taking *taking)
 {
-	const ObjectKind *kind = taking->kind;
-	int			size_at = kind->counters + kind->gauges - kind->sizes;
+	int			most = taking->fresh ? taking->change_count : MEASURED_MOST;
 
-	if (kind->sizes > 1)
+	if (taking->kind->sizes > 1)
 		qsort(taking->toasts, taking->toast_count, sizeof(ToastFile),
 			  compare_toasts);
+	if (taking->change_count > most)
+		qsort(taking->changes, taking->change_count, sizeof(Change),
+			  compare_unmeasured);
 
-	for (int i = 0; i < taking->change_count; i++)
+	for (int i = 0; i < Min(taking->change_count, most); i++)
 	{
-		const Change *change = &taking->changes[i];
-		ObjectEntry *entry = reading_entry(taking->now.data, change->now);
-		ToastFile	key = {.relation = change->toast};
-		const ToastFile *toast = NULL;
-
 		CHECK_FOR_INTERRUPTS();
-		entry_set(entry, size_at,
-				  relation_file_bytes(change->tablespace, entry->filenode));
-		if (kind->sizes == 1)
-			continue;
-		if (OidIsValid(change->toast))
-			toast = bsearch(&key, taking->toasts, taking->toast_count,
-							sizeof(ToastFile), compare_toasts);
-		entry_set(entry, size_at + 1,
-				  toast == NULL ? 0 :
-				  relation_file_bytes(toast->tablespace, toast->filenode));
+		if (taking->changes[i].unmeasured > 0)
+			measure_one(taking, &taking->changes[i]);
 	}
 }
 
@@ -457,11 +527,10 @@ subtract(const Taking *taking, int64 *now, const int64 *before)
 {
 	const ObjectKind *kind = taking->kind;
 	int			toast_to = kind->toast_from + kind->toast_counters;
-	int			since = taking->value_count - 1;
 	bool		toast_anew = fell(now, before, kind->toast_from, toast_to);
 	bool		anew = fell(now, before, 0, kind->toast_from) ||
 		fell(now, before, toast_to, kind->counters) ||
-		now[since] != before[since];
+		now[taking->since] != before[taking->since];
 
 	for (int i = 0; i < kind->counters; i++)
 	{
@@ -480,7 +549,6 @@ static void
 put_change(Taking *taking, const Change *change, PackedBuilder *lists)
 {
 	const ObjectKind *kind = taking->kind;
-	int			sizes_from = kind->counters + kind->gauges - kind->sizes;
 	int64		now[OBJECT_VALUES_MAX];
 	int64		before[OBJECT_VALUES_MAX] = {0};
 	int64		grown = 0;
@@ -491,7 +559,7 @@ put_change(Taking *taking, const Change *change, PackedBuilder *lists)
 		entry_values(reading_entry(taking->before.data, change->before), before,
 					 taking->value_count);
 
-	for (int i = sizes_from; i < kind->counters + kind->gauges; i++)
+	for (int i = taking->sizes_from; i < taking->since; i++)
 		grown += now[i] - before[i];
 	if (taking->fresh)
 	{
@@ -549,7 +617,10 @@ write_snapshot(Taking *taking)
 	for (int i = 0; i < lists; i++)
 		packed_begin(&builders[i]);
 	for (int i = 0; i < taking->change_count; i++)
-		put_change(taking, &taking->changes[i], builders);
+	{
+		if (taking->changes[i].stored)
+			put_change(taking, &taking->changes[i], builders);
+	}
 
 	memset(nulls, ' ', sizeof(nulls));
 	types[0] = TIMESTAMPTZOID;
@@ -587,31 +658,10 @@ write_snapshot(Taking *taking)
 	return written;
 }
 
-/* Names that were not found are looked for again the next time. */
-static void
-forget_names(Taking *taking, ArrayType *missing)
-{
-	Datum	   *ids;
-	int			count;
-
-	deconstruct_array(missing, INT4OID, sizeof(int32), true, 'i', &ids, NULL,
-					  &count);
-	if (count == 0)
-		return;
-	for (Size at = sizeof(ReadingHeader); at < taking->now.used;
-		 at = reading_next(taking->now.data, at))
-	{
-		ObjectEntry *entry = reading_entry(taking->now.data, at);
-
-		for (int i = 0; i < count; i++)
-		{
-			if (entry->object_id == DatumGetInt32(ids[i]))
-				entry->name_hash = 0;
-		}
-	}
-}
-
-/* Writes new and changed names into the dictionary. */
+/*
+ * Writes new and changed names into the dictionary, and gets to know the
+ * tables of indexes.  What was not found is looked for again the next time.
+ */
 static void
 write_names(Taking *taking)
 {
@@ -619,6 +669,8 @@ write_names(Taking *taking)
 	Datum		values[4];
 	char	   *sql = psprintf("SELECT %s.dbmaint_name_objects($1, $2, $3, $4)",
 							   taking->extension.schema);
+	Datum	   *tables;
+	int			count;
 	bool		isnull;
 
 	if (taking->unnamed_ids.count == 0)
@@ -628,10 +680,19 @@ write_names(Taking *taking)
 	values[2] = numbers_array(&taking->unnamed_ids, INT4OID);
 	values[3] = numbers_array(&taking->unnamed_oids, OIDOID);
 	query_begin(sql, lengthof(values), types, values, NULL);
-	forget_names(taking,
-				 DatumGetArrayTypeP(SPI_getbinval(SPI_tuptable->vals[0],
-												  SPI_tuptable->tupdesc, 1,
-												  &isnull)));
+	deconstruct_array(DatumGetArrayTypeP(SPI_getbinval(SPI_tuptable->vals[0],
+													   SPI_tuptable->tupdesc,
+													   1, &isnull)),
+					  OIDOID, sizeof(Oid), true, 'i', &tables, NULL, &count);
+	for (int i = 0; i < count; i++)
+	{
+		ObjectEntry *entry = reading_entry(taking->now.data,
+										   (Size) taking->unnamed_places.items[i]);
+
+		entry->table = DatumGetObjectId(tables[i]);
+		if (!OidIsValid(entry->table))
+			entry->name_hash = 0;
+	}
 	query_end();
 }
 
@@ -671,8 +732,6 @@ take(Taking *taking)
 		.hcxt = CurrentMemoryContext
 	};
 
-	for (int i = 0; i < taking->kind->sizes; i++)
-		taking->sizes_mask |= (uint32) 1 << (taking->value_count - 2 - i);
 	taking->spaces = hash_create("dbmaint schemas", 64, &control,
 								 HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 
@@ -698,8 +757,15 @@ object_take_snapshot(const ObjectKind *kind, Collection *collection)
 
 	taking->kind = kind;
 	taking->collection = collection;
-	taking->value_count = kind->counters + kind->gauges + 1;
+	taking->sizes_from = kind->counters + kind->gauges - kind->sizes;
+	taking->since = kind->counters + kind->gauges;
+	taking->written = taking->since + 1;
+	taking->measured = taking->since + 2;
+	taking->value_count = taking->since + OBJECT_HIDDEN_VALUES;
 	Assert(taking->value_count <= OBJECT_VALUES_MAX);
+	for (int i = 0; i < kind->sizes; i++)
+		taking->forced |= (uint32) 1 << (taking->sizes_from + i);
+	taking->forced |= (uint32) 1 << taking->measured;
 
 	if (history_find_extension(&taking->extension) &&
 		history_lock(&taking->extension, kind->table) &&
