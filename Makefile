@@ -27,6 +27,11 @@ SQL_PIECES = \
 	src/history/history.sql \
 	src/collect/collect.sql \
 	src/object/object.sql \
+	src/object/statistics.sql \
+	src/object/index_health.sql \
+	src/object/table_health.sql \
+	src/object/advice_indexes.sql \
+	src/object/advice_missing.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \
