@@ -15,6 +15,7 @@ CREATE FUNCTION dbmaint_unused_indexes(
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     database_reset CONSTANT timestamptz := (
@@ -81,6 +82,7 @@ CREATE FUNCTION dbmaint_index_shape(
 RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
     SELECT i.indexrelid, c.relam, k.keys, k.descending,
            regexp_replace(i.indexprs::text, ' :location -?[0-9]+', '', 'g'),
@@ -109,6 +111,7 @@ CREATE FUNCTION dbmaint_duplicate_indexes(
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     btree CONSTANT oid := 403;
@@ -218,6 +221,7 @@ CREATE FUNCTION dbmaint_invalid_indexes(
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     -- without it another user's build would look like an invalid index

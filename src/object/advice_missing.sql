@@ -9,6 +9,7 @@ CREATE FUNCTION dbmaint_foreign_keys_without_index(
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 BEGIN
     RETURN QUERY
@@ -75,6 +76,7 @@ CREATE FUNCTION dbmaint_seq_scan_columns(
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     home name;
@@ -209,6 +211,7 @@ CREATE FUNCTION dbmaint_missing_indexes(
 RETURNS SETOF record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     database_reset CONSTANT timestamptz := (

@@ -94,6 +94,7 @@ CREATE FUNCTION dbmaint_index_health(
 RETURNS SETOF record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     least_scans CONSTANT bigint := 100;

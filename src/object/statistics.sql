@@ -1,5 +1,8 @@
 -- src/object/statistics.sql: the server's statistics of user tables and
 -- indexes, the same columns on every version, and what the history adds up.
+--
+-- jit is off in what joins catalogs: estimates of set-returning functions are
+-- high enough for it, and compiling takes a second.
 
 CREATE FUNCTION dbmaint_index_statistics(
     OUT index_oid oid, OUT table_oid oid, OUT idx_scan bigint,
@@ -77,6 +80,7 @@ CREATE FUNCTION dbmaint_user_index(
 RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
     WITH RECURSIVE roots AS (
         SELECT c.oid AS index_oid, c.oid AS root_oid
@@ -125,6 +129,7 @@ CREATE FUNCTION dbmaint_index_totals(from_at timestamptz, to_at timestamptz,
 RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
     SELECT h.relation_oid, sum(h.idx_scan)::bigint, sum(h.idx_tup_read)::bigint,
            sum(h.idx_tup_fetch)::bigint, sum(h.idx_blks_read)::bigint,
@@ -146,6 +151,7 @@ CREATE FUNCTION dbmaint_table_totals(from_at timestamptz, to_at timestamptz,
 RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
     SELECT coalesce(t.relation_oid, i.table_oid), coalesce(t.seq_scan, 0),
            coalesce(t.seq_tup_read, 0), coalesce(i.idx_scan, 0),

@@ -46,6 +46,7 @@ CREATE FUNCTION dbmaint_table_health(
 RETURNS SETOF record
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     half_of_ids CONSTANT float8 := 2.0 ^ 30;
