@@ -241,11 +241,20 @@ BEGIN
                AND NOT EXISTS (SELECT FROM pg_depend AS d
                                 WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
                                   AND d.objsubid = 0 AND d.deptype = 'e')
-        ), wanted AS (
-            -- what an index that is there begins with needs none
-            SELECT q.*, row_number() OVER (PARTITION BY q.table_oid ORDER BY q.filtered DESC, q.attnums) AS place
+        ), filters AS (
+            SELECT q.table_oid, q.attnums, min(q.operators) AS operators,
+                   sum(q.executions)::bigint AS executions, sum(q.filtered)::bigint AS filtered
               FROM @extschema@.dbmaint_seq_scan_columns() AS q
-             WHERE NOT EXISTS (SELECT FROM pg_index AS i
+             GROUP BY q.table_oid, q.attnums
+        ), wanted AS (
+            -- what an index begins with that is there, or is proposed, needs none
+            SELECT q.*, row_number() OVER (PARTITION BY q.table_oid ORDER BY q.filtered DESC, q.attnums) AS place
+              FROM filters AS q
+             WHERE NOT EXISTS (SELECT FROM filters AS w
+                                WHERE w.table_oid = q.table_oid AND w.attnums <> q.attnums
+                                  AND w.attnums[:cardinality(q.attnums)] = q.attnums
+                                  AND w.operators[:cardinality(q.operators)] = q.operators)
+               AND NOT EXISTS (SELECT FROM pg_index AS i
                                 JOIN pg_class AS ic ON ic.oid = i.indexrelid AND ic.relam = 403
                                WHERE i.indrelid = q.table_oid AND i.indisvalid AND i.indpred IS NULL
                                  AND ARRAY(SELECT e.attnum::int2 FROM unnest(i.indkey) WITH ORDINALITY AS e(attnum, n)
