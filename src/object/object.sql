@@ -319,7 +319,7 @@ SELECT pg_catalog.date_trunc('day', h.taken_at) AS day, h.object_id, h.relation_
 COMMENT ON VIEW dbmaint_table_daily IS
 'Totals of a table of each day (of the session''s time zone) with a snapshot in which it changed: sums of the increases, by how much it grew, and its greatest size. complete is false where one of the sums may lack something.';
 
-CREATE FUNCTION dbmaint_read_objects(object_kind text,
+CREATE FUNCTION dbmaint_known_objects(object_kind text,
     OUT object_id int, OUT relation_oid oid)
 RETURNS SETOF record
 LANGUAGE sql STABLE
@@ -334,7 +334,7 @@ AS $$
                                 FROM @extschema@.dbmaint_object AS m
                                WHERE m.database_oid = o.database_oid AND m.kind = o.kind))
 $$;
-COMMENT ON FUNCTION dbmaint_read_objects(text) IS
+COMMENT ON FUNCTION dbmaint_known_objects(text) IS
 'The objects of a kind that were there at the last snapshot, and the greatest number given so far (with a NULL oid if its object is gone); part of the collectors "tables" and "indexes".';
 
 CREATE FUNCTION dbmaint_name_objects(at timestamptz, object_kind text,
@@ -422,7 +422,7 @@ REVOKE ALL ON dbmaint_object, dbmaint_index_snapshot, dbmaint_table_snapshot,
 GRANT SELECT ON dbmaint_object, dbmaint_index_snapshot, dbmaint_table_snapshot,
     dbmaint_index_history, dbmaint_table_history, dbmaint_index_daily,
     dbmaint_table_daily TO pg_monitor;
-REVOKE ALL ON FUNCTION dbmaint_read_objects(text),
+REVOKE ALL ON FUNCTION dbmaint_known_objects(text),
     dbmaint_name_objects(timestamptz, text, int[], oid[]),
     dbmaint_bury_objects(timestamptz, text, int[]),
     dbmaint_relation_bytes(oid) FROM PUBLIC;

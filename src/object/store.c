@@ -63,7 +63,7 @@ store_read_dictionary(Taking *taking)
 {
 	Oid			type = TEXTOID;
 	Datum		letter = CStringGetTextDatum(taking->kind->letter);
-	char	   *sql = psprintf("SELECT object_id, relation_oid FROM %s.dbmaint_read_objects($1)",
+	char	   *sql = psprintf("SELECT object_id, relation_oid FROM %s.dbmaint_known_objects($1)",
 							   taking->extension.schema);
 	MemoryContext context = CurrentMemoryContext;
 	Reading		reading;

@@ -93,7 +93,7 @@ is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) 
 # Writing, and what samplers call, is for the owner.
 my %writes = map { $_ => 1 } qw(dbmaint_run_due dbmaint_expire_history
   dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server
-  dbmaint_read_objects dbmaint_name_objects dbmaint_bury_objects);
+  dbmaint_known_objects dbmaint_name_objects dbmaint_bury_objects);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
 		WHERE p.prokind = 'f' AND NOT (p.proargtypes::oid[] && ARRAY['internal'::regtype::oid, 'cstring'::regtype::oid])
