@@ -100,9 +100,9 @@ set_interval(const double *values, const bool *counted, uint32 size,
 	deviation = sqrt(squares * factor + unseen_variance) *
 		student(2 * ((double) size - 1) / 3);
 
-	/* factor is about (1 - size / population) / size */
-	unseen = RULE_OF_THREE * factor / share *
-		at_least(estimate->mean, 1 - estimate->mean);
+	/* factor is about (1 - size / population) / size; a page is a page */
+	unseen = factor == 0 ? 0 : at_least(RULE_OF_THREE * factor, 1.0 / population);
+	unseen *= at_least(estimate->mean, 1 - estimate->mean) / share;
 	deviation = at_least(deviation, unseen);
 
 	estimate->low = at_least(estimate->mean - deviation, 0);
