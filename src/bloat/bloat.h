@@ -30,7 +30,7 @@ typedef struct TableBloat
 	Estimate	dead;
 	Estimate	free;
 
-	/* share of its pages that the live rows would fill, written anew */
+	/* share of its pages that its rows would fill, written anew */
 	Estimate	needed;
 } TableBloat;
 

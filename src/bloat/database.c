@@ -325,22 +325,33 @@ sample_candidate(Candidate *candidate)
 	MemoryContextDelete(scratch);
 }
 
-static double
-wasted_bytes(const Candidate *candidate)
+/* The bytes of a share of the pages; an index's meta page is never wasted. */
+static int64
+share_bytes(const Candidate *candidate, double share)
 {
-	return isnan(candidate->wasted.mean) ? -1 :
-		candidate->wasted.mean * candidate->pages;
+	return bloat_bytes(share, candidate->pages -
+					   (candidate->relkind == RELKIND_INDEX && candidate->pages > 0));
+}
+
+static bool
+is_known(const Candidate *candidate)
+{
+	return !isnan(candidate->wasted.mean);
 }
 
 /* What wastes most first; what is not known last, the largest first. */
 static int
 compare_wasted(const void *a, const void *b)
 {
-	double		one = wasted_bytes(a);
-	double		other = wasted_bytes(b);
+	const Candidate *one = a;
+	const Candidate *other = b;
+	int64		one_bytes = share_bytes(one, one->wasted.mean);
+	int64		other_bytes = share_bytes(other, other->wasted.mean);
 
-	if (one != other)
-		return one > other ? -1 : 1;
+	if (is_known(one) != is_known(other))
+		return is_known(one) ? -1 : 1;
+	if (one_bytes != other_bytes)
+		return one_bytes > other_bytes ? -1 : 1;
 	return compare_pages(a, b);
 }
 
@@ -365,10 +376,7 @@ put_candidate(ReturnSetInfo *rsinfo, const Candidate *candidate)
 {
 	Datum		values[BLOAT_COLUMNS];
 	bool		nulls[BLOAT_COLUMNS] = {false};
-	bool		known = !isnan(candidate->wasted.mean);
-
-	/* an index's meta page is never wasted */
-	BlockNumber pages = candidate->pages - (candidate->relkind == RELKIND_INDEX);
+	int64		wasted = share_bytes(candidate, candidate->wasted.mean);
 
 	values[0] = ObjectIdGetDatum(candidate->relid);
 	values[1] = CStringGetTextDatum(kind_name(candidate->relkind));
@@ -376,12 +384,11 @@ put_candidate(ReturnSetInfo *rsinfo, const Candidate *candidate)
 	nulls[2] = !OidIsValid(candidate->owner);
 	values[3] = Int64GetDatum((int64) candidate->pages * BLCKSZ);
 	values[4] = Int64GetDatum((int64) candidate->sampled);
-	values[5] = Int64GetDatum(bloat_bytes(candidate->wasted.mean, pages));
-	values[6] = Int64GetDatum(bloat_bytes(candidate->wasted.low, pages));
-	values[7] = Int64GetDatum(bloat_bytes(candidate->wasted.high, pages));
-	values[8] = Float8GetDatum((double) DatumGetInt64(values[5]) /
-							   ((double) Max(candidate->pages, 1) * BLCKSZ));
-	nulls[5] = nulls[6] = nulls[7] = nulls[8] = !known;
+	values[5] = Int64GetDatum(wasted);
+	values[6] = Int64GetDatum(share_bytes(candidate, candidate->wasted.low));
+	values[7] = Int64GetDatum(share_bytes(candidate, candidate->wasted.high));
+	values[8] = Float8GetDatum(wasted / ((double) Max(candidate->pages, 1) * BLCKSZ));
+	nulls[5] = nulls[6] = nulls[7] = nulls[8] = !is_known(candidate);
 	values[9] = CStringGetTextDatum(candidate->status);
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
@@ -412,7 +419,7 @@ dbmaint_bloat(PG_FUNCTION_ARGS)
 
 	check_arguments(fcinfo);
 	InitMaterializedSRF(fcinfo, 0);
-	pages_least = (PG_GETARG_INT64(0) + (BLCKSZ - 1)) / BLCKSZ;
+	pages_least = PG_GETARG_INT64(0) / BLCKSZ + (PG_GETARG_INT64(0) % BLCKSZ != 0);
 	if (pages_least > MaxBlockNumber)
 		return (Datum) 0;
 

@@ -47,6 +47,7 @@ typedef struct HeapPage
 	uint16		free;
 	uint16		dead;
 	double		live;
+	double		kept;			/* live, or coming: being inserted now */
 } HeapPage;
 
 typedef struct HeapSample
@@ -58,10 +59,11 @@ typedef struct HeapSample
 	BlockNumber *blocks;
 	HeapPage   *pages;
 
-	/* of the rows of the pages that were read */
-	double		live_rows;
-	double		live_bytes;
-	double		live_space;		/* with padding and line pointers */
+	/* of the kept rows of the pages that were read */
+	double		rows;
+	double		bytes;
+	double		space;			/* with padding and line pointers */
+	double		space_squares;
 
 	/* variance of a skipped page's guess, and of the means by it */
 	double		free_unseen;
@@ -72,21 +74,21 @@ static void
 count_row(HeapSample *sample, HeapPage *result, HTSV_Result state,
 		  uint32 length)
 {
-	switch (state)
+	double		space = MAXALIGN(length) + sizeof(ItemIdData);
+
+	if (state == HEAPTUPLE_LIVE || state == HEAPTUPLE_DELETE_IN_PROGRESS)
+		result->live += length;
+	else
 	{
-		case HEAPTUPLE_LIVE:
-		case HEAPTUPLE_DELETE_IN_PROGRESS:
-			result->live += length;
-			sample->live_rows++;
-			sample->live_bytes += length;
-			sample->live_space += MAXALIGN(length) + sizeof(ItemIdData);
-			break;
-		case HEAPTUPLE_DEAD:
-		case HEAPTUPLE_RECENTLY_DEAD:
-		case HEAPTUPLE_INSERT_IN_PROGRESS:
-			result->dead += length;
-			break;
+		result->dead += length;
+		if (state != HEAPTUPLE_INSERT_IN_PROGRESS)
+			return;
 	}
+	result->kept += length;
+	sample->rows++;
+	sample->bytes += length;
+	sample->space += space;
+	sample->space_squares += space * space;
 }
 
 static void
@@ -284,36 +286,44 @@ guess_skipped_pages(HeapSample *sample)
 			continue;
 		free = page->map_free + errors.free_more;
 		page->free = (uint16) Min(Max(free, 0), BLCKSZ - SizeOfPageHeaderData);
-		page->live = errors.live_share * (BLCKSZ - page->free);
+		page->live = page->kept = errors.live_share * (BLCKSZ - page->free);
 	}
 	sample->free_unseen = guess_variance(sample, &errors, errors.free_variance);
 	sample->live_unseen = guess_variance(sample, &errors, errors.live_variance);
 }
 
 /*
- * The share of a page that one live byte would take in a table written anew:
- * so many rows of the mean length as fit in a page at the table's fill factor.
+ * How many rows of the sample's widths go on a page of a table written anew,
+ * at its fill factor.  Rows of one width leave what is too little for one more
+ * of them.  Where widths differ, the row that no longer fits may be of any,
+ * and begins anywhere before the end; wide ones are met there more often:
+ * what is left is, in the mean, the mean square of the widths by twice their
+ * mean.  Between the two decides how far, after a page of rows, chance has
+ * moved the end of the last one, in widths.
  */
 static double
-page_share_of_live_byte(const HeapSample *sample)
+rows_a_page(const HeapSample *sample)
 {
 	int			fill_factor = RelationGetFillFactor(sample->relation,
 													HEAP_DEFAULT_FILLFACTOR);
 	double		room = BLCKSZ - SizeOfPageHeaderData -
 	BLCKSZ * (100 - fill_factor) / 100;
-	double		rows;
+	double		width = sample->space / sample->rows;
+	double		square = sample->space_squares / sample->rows;
+	double		even = floor(room / width);
+	double		uneven = (room - square / (2 * width)) / width;
+	double		spread = sqrt(Max(square - width * width, 0) * room / width) / width;
 
-	if (sample->live_rows == 0)
-		return 0;
-	rows = floor(room / (sample->live_space / sample->live_rows));
-	return sample->live_rows / (sample->live_bytes * Max(rows, 1));
+	return Max(even + Min(spread, 1) * (uneven - even), 1);
 }
 
 static void
 summarise(const HeapSample *sample, TableBloat *bloat)
 {
 	double	   *shares = palloc_array(double, sample->size);
-	double		needed = page_share_of_live_byte(sample) * BLCKSZ;
+	double		pages_a_byte = sample->rows == 0 ? 0 :
+	sample->rows / (sample->bytes * rows_a_page(sample));
+	Estimate	kept;
 
 	for (uint32 i = 0; i < sample->size; i++)
 		shares[i] = (double) sample->pages[i].dead / BLCKSZ;
@@ -328,11 +338,16 @@ summarise(const HeapSample *sample, TableBloat *bloat)
 		shares[i] = sample->pages[i].live / BLCKSZ;
 	sample_mean(shares, NULL, sample->size, sample->population,
 				sample->live_unseen, &bloat->live);
+
+	for (uint32 i = 0; i < sample->size; i++)
+		shares[i] = sample->pages[i].kept / BLCKSZ;
+	sample_mean(shares, NULL, sample->size, sample->population,
+				sample->live_unseen, &kept);
 	pfree(shares);
 
-	bloat->needed.mean = needed * bloat->live.mean;
-	bloat->needed.low = needed * bloat->live.low;
-	bloat->needed.high = needed * bloat->live.high;
+	bloat->needed.mean = kept.mean * BLCKSZ * pages_a_byte;
+	bloat->needed.low = kept.low * BLCKSZ * pages_a_byte;
+	bloat->needed.high = kept.high * BLCKSZ * pages_a_byte;
 }
 
 void
