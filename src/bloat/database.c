@@ -72,9 +72,9 @@ typedef struct ToastOwner
 	Oid			table;
 } ToastOwner;
 
-/* The path of the relation's first file, or NULL. */
+/* The path of a relation whose file only the relation map knows, or NULL. */
 static char *
-file_path(Oid relid)
+mapped_path(Oid relid)
 {
 	LOCAL_FCINFO(call, 1);
 	Datum		path;
@@ -86,12 +86,27 @@ file_path(Oid relid)
 	return call->isnull ? NULL : text_to_cstring(DatumGetTextPP(path));
 }
 
+/*
+ * The path of the relation's first file.  From the row at hand: to look every
+ * relation of the database up would leave it in the caller's catalog cache.
+ */
+static char *
+file_path(Form_pg_class class)
+{
+	if (class->relfilenode == InvalidOid)
+		return mapped_path(class->oid);
+	return relation_file_path(class->relisshared ? InvalidOid : MyDatabaseId,
+							  OidIsValid(class->reltablespace) ?
+							  class->reltablespace : MyDatabaseTableSpace,
+							  class->relfilenode);
+}
+
 /* The pages of a relation by its files; 0 if they are gone. */
 static BlockNumber
-count_pages(Oid relid)
+count_pages(Form_pg_class class)
 {
 	const off_t whole = (off_t) RELSEG_SIZE * BLCKSZ;
-	char	   *path = file_path(relid);
+	char	   *path = file_path(class);
 	char	   *segment_path = path;
 	off_t		bytes = 0;
 	struct stat segment;
@@ -224,7 +239,7 @@ find_candidates(Candidates *candidates, BlockNumber pages_least)
 		if (!is_candidate(class))
 			continue;
 		MemoryContextSwitchTo(scratch);
-		pages = count_pages(class->oid);
+		pages = count_pages(class);
 		MemoryContextSwitchTo(context);
 		MemoryContextReset(scratch);
 		if (pages > 0 && pages >= pages_least)
