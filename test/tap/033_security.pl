@@ -85,7 +85,7 @@ is( query("SELECT c.relname FROM ($relations) AS c
 	'', 'PUBLIC may read no table and no view');
 is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) AS p, aclexplode(p.proacl) AS a
 		WHERE a.grantee <> 0 AND a.grantee <> p.proowner AND (a.is_grantable OR a.grantee <>
-			CASE WHEN p.proname ~ '_bloat$' THEN 'pg_stat_scan_tables' ELSE 'pg_monitor' END::regrole)
+			CASE WHEN p.proname LIKE '%bloat' THEN 'pg_stat_scan_tables'::regrole ELSE 'pg_monitor'::regrole END)
 		UNION ALL
 		SELECT c.oid::regclass::text, a.privilege_type FROM ($relations) AS c, aclexplode(c.relacl) AS a
 		WHERE a.grantee <> c.relowner AND (a.grantee <> 'pg_monitor'::regrole OR a.privilege_type <> 'SELECT' OR a.is_grantable)"),
