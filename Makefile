@@ -26,6 +26,7 @@ SQL_PIECES = \
 	src/history/history.sql \
 	src/collect/collect.sql \
 	src/worker/worker.sql \
+	src/bloat/bloat.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \
 	src/health/checks_storage.sql \
