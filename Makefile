@@ -33,6 +33,7 @@ SQL_PIECES = \
 	src/object/advice_indexes.sql \
 	src/object/advice_missing.sql \
 	src/worker/worker.sql \
+	src/bloat/bloat.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \
 	src/health/checks_storage.sql \

@@ -105,6 +105,21 @@ wait_event_named(const char *name)
 #define AmBackgroundWorkerProcess() IsBackgroundWorker
 #endif
 
+/*
+ * 18: GetRelationPath() gives a struct.  The first file of what is not a
+ * temporary relation, palloc'd; -1 is nobody's BackendId, or since 17 nobody's
+ * ProcNumber.
+ */
+static inline char *
+relation_file_path(Oid database, Oid tablespace, Oid file)
+{
+#if PG_VERSION_NUM >= 180000
+	return pstrdup(GetRelationPath(database, tablespace, file, -1, MAIN_FORKNUM).str);
+#else
+	return GetRelationPath(database, tablespace, file, -1, MAIN_FORKNUM);
+#endif
+}
+
 /* 16: palloc_object() and its kin. */
 #ifndef palloc_object
 #define palloc_object(type) ((type *) palloc(sizeof(type)))
