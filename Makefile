@@ -26,6 +26,7 @@ SQL_PIECES = \
 	src/packed/packed.sql \
 	src/history/history.sql \
 	src/collect/collect.sql \
+	src/bloat/bloat.sql \
 	src/object/object.sql \
 	src/object/statistics.sql \
 	src/object/index_health.sql \
@@ -33,7 +34,6 @@ SQL_PIECES = \
 	src/object/advice_indexes.sql \
 	src/object/advice_missing.sql \
 	src/worker/worker.sql \
-	src/bloat/bloat.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \
 	src/health/checks_storage.sql \

@@ -166,28 +166,4 @@ relation_stats_fetch(Oid relation, bool *may_free)
 #endif
 }
 
-/*
- * Writes the path of the first segment of a relation's file.  17: it is asked
- * for by ProcNumber.  18: it comes as a struct.
- */
-static inline void
-relation_file_path(char *path, size_t size, Oid tablespace, Oid filenode)
-{
-#if PG_VERSION_NUM >= 180000
-	strlcpy(path, GetRelationPath(MyDatabaseId, tablespace, filenode,
-								  INVALID_PROC_NUMBER, MAIN_FORKNUM).str, size);
-#else
-#if PG_VERSION_NUM >= 170000
-	char	   *allocated = GetRelationPath(MyDatabaseId, tablespace, filenode,
-											INVALID_PROC_NUMBER, MAIN_FORKNUM);
-#else
-	char	   *allocated = GetRelationPath(MyDatabaseId, tablespace, filenode,
-											InvalidBackendId, MAIN_FORKNUM);
-#endif
-
-	strlcpy(path, allocated, size);
-	pfree(allocated);
-#endif
-}
-
 #endif							/* DBMAINT_COMPAT_H */

@@ -27,7 +27,7 @@ PG_FUNCTION_INFO_V1(dbmaint_relation_bytes);
 int64
 relation_file_bytes(Oid tablespace, Oid filenode)
 {
-	char		first[MAXPGPATH];
+	char	   *first;
 	char		path[MAXPGPATH];
 	struct stat file;
 	int64		bytes = 0;
@@ -36,11 +36,11 @@ relation_file_bytes(Oid tablespace, Oid filenode)
 	if (!OidIsValid(filenode))
 		return 0;
 
-	relation_file_path(first, sizeof(first),
-					   OidIsValid(tablespace) ? tablespace : MyDatabaseTableSpace,
-					   filenode);
+	first = relation_file_path(MyDatabaseId,
+							   OidIsValid(tablespace) ? tablespace : MyDatabaseTableSpace,
+							   filenode);
 	if (stat(first, &file) != 0)
-		return 0;
+		file.st_size = 0;
 	bytes = file.st_size;
 	for (int segment = 1; file.st_size == SEGMENT_BYTES; segment++)
 	{
@@ -49,6 +49,7 @@ relation_file_bytes(Oid tablespace, Oid filenode)
 			break;
 		bytes += file.st_size;
 	}
+	pfree(first);
 	return bytes;
 }
 

@@ -7,23 +7,13 @@ SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '1s'
 AS $$
 DECLARE
-    home name;
     ratio float8;
 BEGIN
-    SELECT n.nspname INTO STRICT home
-      FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
-     WHERE e.extname = 'dbmaint';
-    IF to_regprocedure(format('%I.dbmaint_table_bloat(regclass,int)', home)) IS NULL THEN
-        RETURN NULL;
-    END IF;
-    BEGIN
-        EXECUTE format('SELECT b.free_ratio + b.dead_ratio'
-                       '  FROM %I.dbmaint_table_bloat($1::regclass, 100) AS b', home)
-           INTO ratio USING table_oid;
-    EXCEPTION WHEN OTHERS THEN
-        RETURN NULL;        -- locked, gone, or no heap
-    END;
+    SELECT b.free_ratio + b.dead_ratio INTO ratio
+      FROM @extschema@.dbmaint_table_bloat(table_oid::regclass, 100, NULL::bigint) AS b;
     RETURN ratio;
+EXCEPTION WHEN OTHERS THEN
+    RETURN NULL;            -- locked, gone, or not what can be measured
 END
 $$;
 COMMENT ON FUNCTION dbmaint_table_bloat_ratio(oid) IS
