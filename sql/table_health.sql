@@ -54,6 +54,18 @@ SELECT h.counted_by, h.inserted, h.updated, h.deleted, h.hot_ratio BETWEEN 0 AND
   FROM dbmaint_table_health('1 day') AS h WHERE h.tablename = 'good';
 SELECT h.inserted FROM dbmaint_table_health('10 minutes') AS h WHERE h.tablename = 'good';
 
+-- bloat, where it is asked for and from 8 MB on
+CREATE TABLE bloated (id int PRIMARY KEY, v text);
+INSERT INTO bloated SELECT i, 'x' FROM generate_series(1, 450000) AS i;
+DELETE FROM bloated WHERE id % 10 <> 0;
+VACUUM ANALYZE bloated;
+SELECT tablename, status, decided_by, bloat_ratio BETWEEN 0.75 AND 0.98 AS bloat, statement FROM dbmaint_table_health('1 day', true) WHERE bloat_ratio IS NOT NULL;
+SELECT indexname, status, decided_by, bloat_ratio BETWEEN 0.8 AND 0.95 AS bloat, regexp_replace(advice, '^\d+ .B', 'N MB') AS advice
+  FROM dbmaint_index_health('1 day', true) WHERE bloat_ratio IS NOT NULL;
+SELECT count(*) FROM dbmaint_table_health('1 day') WHERE bloat_ratio IS NOT NULL;
+SELECT count(*) FROM dbmaint_index_health('1 day') WHERE bloat_ratio IS NOT NULL;
+DROP TABLE bloated;
+
 -- nothing is being vacuumed; bad input
 SELECT count(*) FROM dbmaint_autovacuum_activity();
 SELECT dbmaint_table_health('0');
