@@ -19,17 +19,17 @@
 const CollectorInfo collectors[] =
 {
 	{"response_time", METRIC_DATABASE, &setting_sample_interval_s,
-	collect_response_time},
+	collect_response_time, false},
 	{"activity", METRIC_CLUSTER, &setting_sample_interval_s,
-	collect_activity},
+	collect_activity, false},
 	{"database", METRIC_DATABASE, &setting_sample_interval_s,
-	collect_database},
+	collect_database, false},
 	{"database_size", METRIC_DATABASE, &setting_objects_interval_s,
-	collect_database_size},
+	collect_database_size, false},
 	{"server", METRIC_CLUSTER, &setting_sample_interval_s,
-	collect_server},
+	collect_server, false},
 	{"host", METRIC_CLUSTER, &setting_sample_interval_s,
-	collect_host},
+	collect_host, false},
 };
 
 const int	collector_count = lengthof(collectors);
