@@ -26,6 +26,7 @@ SQL_PIECES = \
 	src/packed/packed.sql \
 	src/history/history.sql \
 	src/collect/collect.sql \
+	src/statement/statement.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \

@@ -109,6 +109,7 @@ wait_event_named(const char *name)
 #define palloc_object(type) ((type *) palloc(sizeof(type)))
 #define palloc0_object(type) ((type *) palloc0(sizeof(type)))
 #define palloc_array(type, count) ((type *) palloc(sizeof(type) * (count)))
+#define palloc0_array(type, count) ((type *) palloc0(sizeof(type) * (count)))
 #endif
 
 #endif							/* DBMAINT_COMPAT_H */

@@ -30,6 +30,8 @@ const CollectorInfo collectors[] =
 	collect_server, false},
 	{"host", METRIC_CLUSTER, &setting_sample_interval_s,
 	collect_host, false},
+	{"statements", METRIC_CLUSTER, &setting_statements_interval_s,
+	collect_statements, true},
 };
 
 const int	collector_count = lengthof(collectors);

@@ -52,6 +52,7 @@ extern void collect_database(Collection *collection);
 extern void collect_database_size(Collection *collection);
 extern void collect_server(Collection *collection);
 extern void collect_host(Collection *collection);
+extern void collect_statements(Collection *collection);
 
 /*
  * Records a reading of the metric.  For a counter, `value` is the total, and

@@ -240,7 +240,8 @@ AS $$
            coalesce(current_setting(t.setting, true), t.otherwise)::interval,
            t.capped
       FROM (VALUES
-            ('performance_metrics'::name, 'timestamp', 'dbmaint.retention', '35d', true)
+            ('performance_metrics'::name, 'timestamp', 'dbmaint.retention', '35d', true),
+            ('dbmaint_statement_snapshots', 'taken_at', 'dbmaint.retention', '35d', true)
            ) AS t(history, time_column, setting, otherwise, capped)
       JOIN pg_extension AS e ON e.extname = 'dbmaint'
       JOIN pg_class AS c ON c.relname = t.history AND c.relnamespace = e.extnamespace

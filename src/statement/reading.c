@@ -1,0 +1,387 @@
+/*-------------------------------------------------------------------------
+ *
+ * reading.c
+ *		One reading of pg_stat_statements in memory, and what changed since
+ *		another.
+ *
+ * Most counters of most statements are zero, so an entry keeps only the
+ * others.  pg_stat_statements lists its entries in the order of a hash table
+ * that seldom changes: the entry after the one that was found last is tried
+ * first, and the hash only then.
+ *
+ * src/statement/reading.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include <math.h>
+
+#include "common/hashfn.h"
+#include "common/int.h"
+#include "port/pg_bitutils.h"
+#include "statement/statement.h"
+
+#define COUNTER(name, kind, column, old_column, number, total) \
+	{#name, kind, column, old_column, COUNTER_ID_##number, COUNTER_ID_##total},
+const CounterInfo counters[COUNTER_COUNT] = {
+#include "statement/statement.def"
+};
+#undef COUNTER
+
+/* the values of one entry, spread out */
+typedef int64 Spread[COUNTER_COUNT];
+
+StatementReading *
+reading_begin(void)
+{
+	StatementReading *reading = palloc0_object(StatementReading);
+
+	reading->entry_room = 1024;
+	reading->value_room = 16 * 1024;
+	reading->entries = palloc_array(StatementEntry, reading->entry_room);
+	reading->values = palloc_array(int64, reading->value_room);
+	return reading;
+}
+
+/* Makes room for n more values. */
+static int64 *
+reserve_values(int64 *values, uint32 used, uint32 n, uint32 *room)
+{
+	if (used + n <= *room)
+		return values;
+	*room = (used + n) * 2;
+	return repalloc_huge(values, sizeof(int64) * *room);
+}
+
+void
+reading_append(StatementReading *reading, const StatementKey *key,
+			   TimestampTz since, CounterSet set, const int64 *values)
+{
+	uint32		n = pg_popcount64(set);
+	StatementEntry *entry;
+
+	if (reading->entry_count == reading->entry_room)
+	{
+		reading->entry_room *= 2;
+		reading->entries = repalloc_huge(reading->entries,
+										 sizeof(StatementEntry) * reading->entry_room);
+	}
+	reading->values = reserve_values(reading->values, reading->value_count, n,
+									 &reading->value_room);
+
+	entry = &reading->entries[reading->entry_count++];
+	memset(entry, 0, sizeof(StatementEntry));
+	entry->key = *key;
+	entry->since = since;
+	entry->set = set;
+	entry->first_value = reading->value_count;
+	memcpy(reading->values + reading->value_count, values, sizeof(int64) * n);
+	reading->value_count += n;
+}
+
+static inline uint32
+hash_key(const StatementKey *key)
+{
+	/* the query id is a hash already */
+	return murmurhash32((uint32) key->query_id ^ (uint32) (key->query_id >> 32) ^
+						(key->user_oid << 1) ^ (key->database_oid << 3) ^
+						(uint32) key->toplevel);
+}
+
+static inline bool
+same_key(const StatementKey *a, const StatementKey *b)
+{
+	return memcmp(a, b, sizeof(StatementKey)) == 0;
+}
+
+static void
+fill_buckets(const StatementReading *reading, uint32 *buckets, uint32 count)
+{
+	memset(buckets, 0, sizeof(uint32) * count);
+	for (uint32 i = 0; i < reading->entry_count; i++)
+	{
+		uint32		b = hash_key(&reading->entries[i].key) & (count - 1);
+
+		while (buckets[b] != 0)
+			b = (b + 1) & (count - 1);
+		buckets[b] = i + 1;
+	}
+}
+
+/* The entry with the key, or NULL; looks at the one after *last first. */
+static const StatementEntry *
+find_entry(const StatementReading *reading, const StatementKey *key,
+		   uint32 *last)
+{
+	uint32		b;
+
+	if (*last + 1 < reading->entry_count &&
+		same_key(&reading->entries[*last + 1].key, key))
+		return &reading->entries[++*last];
+	if (reading->entry_count == 0)
+		return NULL;
+
+	b = hash_key(key) & (reading->bucket_count - 1);
+	while (reading->buckets[b] != 0)
+	{
+		uint32		i = reading->buckets[b] - 1;
+
+		if (same_key(&reading->entries[i].key, key))
+		{
+			*last = i;
+			return &reading->entries[i];
+		}
+		b = (b + 1) & (reading->bucket_count - 1);
+	}
+	return NULL;
+}
+
+/* Spreads the values of a set; those not in it are left as they are. */
+static inline void
+spread(CounterSet set, const int64 *values, int64 *out)
+{
+	while (set != 0)
+	{
+		int			c = pg_rightmost_one_pos64(set);
+
+		out[c] = *values++;
+		set &= set - 1;
+	}
+}
+
+static inline void
+clear(CounterSet set, int64 *out)
+{
+	for (; set != 0; set &= set - 1)
+		out[pg_rightmost_one_pos64(set)] = 0;
+}
+
+static double
+bits_to_double(int64 bits)
+{
+	double		value;
+
+	memcpy(&value, &bits, sizeof(value));
+	return value;
+}
+
+/* The square root of the interval's sum of squared deviations; see above. */
+static int64
+interval_deviation(const CounterInfo *info, int c, const int64 *before,
+				   const int64 *now)
+{
+	double		n1 = before[info->number];
+	double		n2 = (double) now[info->number] - n1;
+	double		sum;
+	double		distance;
+
+	if (n2 < 2)
+		return 0;
+	sum = bits_to_double(now[c]) - bits_to_double(before[c]);
+	if (n1 > 0)
+	{
+		distance = before[info->total] / n1 -
+			((double) now[info->total] - before[info->total]) / n2;
+		sum -= n1 * n2 / (n1 + n2) * distance * distance;
+	}
+	/* what is left of a difference that is zero may be below it */
+	return sum > 0 ? (int64) Min(rint(sqrt(sum)), 1e18) : 0;
+}
+
+/* What a gauge says of the interval; 0 where it says nothing. */
+static int64
+interval_gauge(int c, const int64 *before, const int64 *now)
+{
+	const CounterInfo *info = &counters[c];
+
+	if (info->kind == COUNTER_DEVIATION)
+		return interval_deviation(info, c, before, now);
+	if (now[info->number] == before[info->number])
+		return 0;
+	if (info->kind == COUNTER_MAX)
+		return now[c] > before[c] ? now[c] : 0;
+
+	/* 0 after its reset; before the first execution there was none */
+	return now[c] > 0 && (before[c] == 0 || now[c] < before[c]) ? now[c] : 0;
+}
+
+/* Is some counter lower than it was? */
+static bool
+any_fell(CounterSet set, const int64 *before, const int64 *now)
+{
+	for (; set != 0; set &= set - 1)
+	{
+		int			c = pg_rightmost_one_pos64(set);
+
+		if (counters[c].kind <= COUNTER_TIME && now[c] < before[c])
+			return true;
+	}
+	return false;
+}
+
+/* Appends the increases from before to now, unless nothing ran. */
+static void
+add_change(StatementChanges *changes, uint32 entry, CounterSet set,
+		   const int64 *before, const int64 *now)
+{
+	StatementChange *change = &changes->changes[changes->count];
+	int64	   *values = changes->values + changes->value_count;
+	int			n = 0;
+
+	change->entry = entry;
+	change->set = 0;
+	change->first_value = changes->value_count;
+	for (; set != 0; set &= set - 1)
+	{
+		int			c = pg_rightmost_one_pos64(set);
+		int64		value;
+
+		if (counters[c].kind <= COUNTER_TIME)
+			value = now[c] - before[c];
+		else
+			value = interval_gauge(c, before, now);
+		if (value == 0)
+			continue;
+		change->set |= COUNTER_BIT(c);
+		values[n++] = value;
+	}
+	if (n == 0)
+		return;
+	changes->count++;
+	changes->value_count += n;
+}
+
+/* Did the whole of pg_stat_statements begin anew? */
+static bool
+was_reset(const StatementReading *before, const StatementReading *now)
+{
+	return before->reset_at != now->reset_at;
+}
+
+static bool
+entry_restarted(const StatementReading *before, const StatementReading *now,
+				const StatementEntry *old, const StatementEntry *new)
+{
+	if (before->has_since && now->has_since)
+		return old->since != new->since;
+	return was_reset(before, now);
+}
+
+static bool
+same_values(const StatementReading *before, const StatementReading *now,
+			const StatementEntry *old, const StatementEntry *new)
+{
+	return old->set == new->set && old->since == new->since &&
+		memcmp(before->values + old->first_value,
+			   now->values + new->first_value,
+			   sizeof(int64) * pg_popcount64(new->set)) == 0;
+}
+
+static void
+compare_entry(const StatementReading *before, const StatementReading *now,
+			  const StatementEntry *old, uint32 entry, int64 *was, int64 *is,
+			  StatementChanges *changes)
+{
+	const StatementEntry *new = &now->entries[entry];
+	CounterSet	old_set = old != NULL ? old->set : 0;
+	CounterSet	all = old_set | new->set;
+
+	spread(new->set, now->values + new->first_value, is);
+	if (old != NULL)
+	{
+		spread(old_set, before->values + old->first_value, was);
+		if (entry_restarted(before, now, old, new) || any_fell(all, was, is))
+		{
+			clear(old_set, was);
+			changes->restarted++;
+		}
+	}
+	add_change(changes, entry, all, was, is);
+	clear(old_set, was);
+	clear(new->set, is);
+}
+
+StatementChanges *
+reading_compare(const StatementReading *before, StatementReading *now)
+{
+	StatementChanges *changes = palloc0_object(StatementChanges);
+	Spread		was = {0};
+	Spread		is = {0};
+	uint32		last = PG_UINT32_MAX;
+	uint32		found = 0;
+
+	/* without one before, nobody knows when it was that they ran */
+	if (before == NULL || before->source != now->source)
+	{
+		changes->incomplete = true;
+		return changes;
+	}
+
+	changes->changes = palloc_extended(Max(sizeof(StatementChange) * now->entry_count, 1),
+									   MCXT_ALLOC_HUGE);
+	changes->values = palloc_extended(Max(sizeof(int64) * ((Size) now->value_count), 1),
+									  MCXT_ALLOC_HUGE);
+	for (uint32 i = 0; i < now->entry_count; i++)
+	{
+		StatementEntry *new = &now->entries[i];
+		const StatementEntry *old = find_entry(before, &new->key, &last);
+
+		if (old != NULL)
+		{
+			found++;
+			new->statement_id = old->statement_id;
+			new->used_on = old->used_on;
+			if (same_values(before, now, old, new) && !was_reset(before, now))
+				continue;
+		}
+		compare_entry(before, now, old, i, was, is, changes);
+	}
+	changes->vanished = before->entry_count - found;
+	changes->incomplete = changes->restarted > 0 || changes->vanished > 0 ||
+		was_reset(before, now) || before->evictions != now->evictions_after;
+	return changes;
+}
+
+/* ---- one piece of memory ---- */
+
+void *
+reading_flatten(const StatementReading *reading, Size *size)
+{
+	Size		entries = MAXALIGN(sizeof(StatementEntry) * (Size) reading->entry_count);
+	Size		values = sizeof(int64) * (Size) reading->value_count;
+	uint32		buckets = Max(16, pg_nextpower2_32(reading->entry_count * 2 + 1));
+	StatementReading *flat;
+	char	   *at;
+
+	*size = MAXALIGN(sizeof(StatementReading)) + entries + values +
+		sizeof(uint32) * buckets;
+	flat = palloc_extended(*size, MCXT_ALLOC_HUGE);
+	*flat = *reading;
+	flat->bucket_count = buckets;
+	flat->entries = NULL;
+	flat->values = NULL;
+	flat->buckets = NULL;
+
+	at = (char *) flat + MAXALIGN(sizeof(StatementReading));
+	memcpy(at, reading->entries, sizeof(StatementEntry) * (Size) reading->entry_count);
+	memcpy(at + entries, reading->values, values);
+	fill_buckets(reading, (uint32 *) (at + entries + values), buckets);
+	return flat;
+}
+
+StatementReading *
+reading_restore(void *flat, Size size)
+{
+	StatementReading *reading = flat;
+	Size		entries = MAXALIGN(sizeof(StatementEntry) * (Size) reading->entry_count);
+	char	   *at = (char *) flat + MAXALIGN(sizeof(StatementReading));
+
+	Assert(size == MAXALIGN(sizeof(StatementReading)) + entries +
+		   sizeof(int64) * (Size) reading->value_count +
+		   sizeof(uint32) * (Size) reading->bucket_count);
+	reading->entries = (StatementEntry *) at;
+	reading->values = (int64 *) (at + entries);
+	reading->buckets = (uint32 *) (reading->values + reading->value_count);
+	return reading;
+}
