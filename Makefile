@@ -27,6 +27,7 @@ SQL_PIECES = \
 	src/history/history.sql \
 	src/collect/collect.sql \
 	src/statement/statement.sql \
+	src/statement/statement_report.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \

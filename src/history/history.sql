@@ -241,7 +241,8 @@ AS $$
            t.capped
       FROM (VALUES
             ('performance_metrics'::name, 'timestamp', 'dbmaint.retention', '35d', true),
-            ('dbmaint_statement_snapshots', 'taken_at', 'dbmaint.retention', '35d', true)
+            ('dbmaint_statement_snapshots', 'taken_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_statements', 'last_used_at', NULL, '800d', false)
            ) AS t(history, time_column, setting, otherwise, capped)
       JOIN pg_extension AS e ON e.extname = 'dbmaint'
       JOIN pg_class AS c ON c.relname = t.history AND c.relnamespace = e.extnamespace

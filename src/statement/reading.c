@@ -33,14 +33,21 @@ const CounterInfo counters[COUNTER_COUNT] = {
 typedef int64 Spread[COUNTER_COUNT];
 
 StatementReading *
-reading_begin(void)
+reading_begin(const StatementReading *before)
 {
 	StatementReading *reading = palloc0_object(StatementReading);
 
-	reading->entry_room = 1024;
-	reading->value_room = 16 * 1024;
-	reading->entries = palloc_array(StatementEntry, reading->entry_room);
-	reading->values = palloc_array(int64, reading->value_room);
+	reading->entry_room = 256;
+	reading->value_room = 4096;
+	if (before != NULL)
+	{
+		reading->entry_room += before->entry_count;
+		reading->value_room += before->value_count;
+	}
+	reading->entries = palloc_extended(sizeof(StatementEntry) * reading->entry_room,
+									   MCXT_ALLOC_HUGE);
+	reading->values = palloc_extended(sizeof(int64) * reading->value_room,
+									  MCXT_ALLOC_HUGE);
 	return reading;
 }
 
@@ -54,9 +61,9 @@ reserve_values(int64 *values, uint32 used, uint32 n, uint32 *room)
 	return repalloc_huge(values, sizeof(int64) * *room);
 }
 
-void
-reading_append(StatementReading *reading, const StatementKey *key,
-			   TimestampTz since, CounterSet set, const int64 *values)
+/* Appends an entry, without its values. */
+static StatementEntry *
+append_entry(StatementReading *reading, CounterSet set, const int64 *values)
 {
 	uint32		n = pg_popcount64(set);
 	StatementEntry *entry;
@@ -72,12 +79,43 @@ reading_append(StatementReading *reading, const StatementKey *key,
 
 	entry = &reading->entries[reading->entry_count++];
 	memset(entry, 0, sizeof(StatementEntry));
-	entry->key = *key;
-	entry->since = since;
 	entry->set = set;
 	entry->first_value = reading->value_count;
 	memcpy(reading->values + reading->value_count, values, sizeof(int64) * n);
 	reading->value_count += n;
+	return entry;
+}
+
+void
+reading_append(StatementReading *reading, const StatementReading *before,
+			   uint32 old, const StatementKey *key, TimestampTz since,
+			   CounterSet set, const int64 *values)
+{
+	StatementEntry *entry = append_entry(reading, set, values);
+
+	entry->key = *key;
+	entry->since = since;
+	entry->old = old;
+	if (old != 0)
+	{
+		entry->statement_id = before->entries[old - 1].statement_id;
+		entry->used_on = before->entries[old - 1].used_on;
+	}
+}
+
+void
+reading_append_unchanged(StatementReading *reading,
+						 const StatementReading *before, uint32 old)
+{
+	const StatementEntry *source = &before->entries[old - 1];
+	StatementEntry *entry = append_entry(reading, source->set,
+										 before->values + source->first_value);
+	uint32		first_value = entry->first_value;
+
+	*entry = *source;
+	entry->first_value = first_value;
+	entry->old = old;
+	entry->unchanged = true;
 }
 
 static inline uint32
@@ -109,32 +147,39 @@ fill_buckets(const StatementReading *reading, uint32 *buckets, uint32 count)
 	}
 }
 
-/* The entry with the key, or NULL; looks at the one after *last first. */
-static const StatementEntry *
-find_entry(const StatementReading *reading, const StatementKey *key,
-		   uint32 *last)
+uint32
+reading_find(const StatementReading *reading, const StatementKey *key,
+			 uint32 *last)
 {
 	uint32		b;
 
-	if (*last + 1 < reading->entry_count &&
-		same_key(&reading->entries[*last + 1].key, key))
-		return &reading->entries[++*last];
+	if (*last < reading->entry_count &&
+		same_key(&reading->entries[*last].key, key))
+		return ++*last;
 	if (reading->entry_count == 0)
-		return NULL;
+		return 0;
 
 	b = hash_key(key) & (reading->bucket_count - 1);
 	while (reading->buckets[b] != 0)
 	{
-		uint32		i = reading->buckets[b] - 1;
+		uint32		place = reading->buckets[b];
 
-		if (same_key(&reading->entries[i].key, key))
-		{
-			*last = i;
-			return &reading->entries[i];
-		}
+		if (same_key(&reading->entries[place - 1].key, key))
+			return *last = place;
 		b = (b + 1) & (reading->bucket_count - 1);
 	}
-	return NULL;
+	return 0;
+}
+
+int64
+reading_value(const StatementReading *reading, const StatementEntry *entry,
+			  CounterId counter)
+{
+	CounterSet	before = entry->set & (COUNTER_BIT(counter) - 1);
+
+	if ((entry->set & COUNTER_BIT(counter)) == 0)
+		return 0;
+	return reading->values[entry->first_value + pg_popcount64(before)];
 }
 
 /* Spreads the values of a set; those not in it are left as they are. */
@@ -268,24 +313,14 @@ entry_restarted(const StatementReading *before, const StatementReading *now,
 	return was_reset(before, now);
 }
 
-static bool
-same_values(const StatementReading *before, const StatementReading *now,
-			const StatementEntry *old, const StatementEntry *new)
-{
-	return old->set == new->set && old->since == new->since &&
-		memcmp(before->values + old->first_value,
-			   now->values + new->first_value,
-			   sizeof(int64) * pg_popcount64(new->set)) == 0;
-}
-
 static void
 compare_entry(const StatementReading *before, const StatementReading *now,
-			  const StatementEntry *old, uint32 entry, int64 *was, int64 *is,
-			  StatementChanges *changes)
+			  uint32 entry, int64 *was, int64 *is, StatementChanges *changes)
 {
 	const StatementEntry *new = &now->entries[entry];
+	const StatementEntry *old = new->old != 0 ? &before->entries[new->old - 1] : NULL;
 	CounterSet	old_set = old != NULL ? old->set : 0;
-	CounterSet	all = old_set | new->set;
+	CounterSet	all = (old_set | new->set) & changes->known;
 
 	spread(new->set, now->values + new->first_value, is);
 	if (old != NULL)
@@ -303,39 +338,34 @@ compare_entry(const StatementReading *before, const StatementReading *now,
 }
 
 StatementChanges *
-reading_compare(const StatementReading *before, StatementReading *now)
+reading_compare(const StatementReading *before, const StatementReading *now)
 {
 	StatementChanges *changes = palloc0_object(StatementChanges);
 	Spread		was = {0};
 	Spread		is = {0};
-	uint32		last = PG_UINT32_MAX;
 	uint32		found = 0;
 
 	/* without one before, nobody knows when it was that they ran */
-	if (before == NULL || before->source != now->source)
+	if (before == NULL)
 	{
 		changes->incomplete = true;
+		changes->known = now->known;
 		return changes;
 	}
 
+	/* an update of the extension brings counters that began before it */
+	changes->known = before->known & now->known;
+
 	changes->changes = palloc_extended(Max(sizeof(StatementChange) * now->entry_count, 1),
 									   MCXT_ALLOC_HUGE);
-	changes->values = palloc_extended(Max(sizeof(int64) * ((Size) now->value_count), 1),
+	changes->values = palloc_extended(Max(sizeof(int64) * now->value_count, 1),
 									  MCXT_ALLOC_HUGE);
 	for (uint32 i = 0; i < now->entry_count; i++)
 	{
-		StatementEntry *new = &now->entries[i];
-		const StatementEntry *old = find_entry(before, &new->key, &last);
-
-		if (old != NULL)
-		{
+		if (now->entries[i].old != 0)
 			found++;
-			new->statement_id = old->statement_id;
-			new->used_on = old->used_on;
-			if (same_values(before, now, old, new) && !was_reset(before, now))
-				continue;
-		}
-		compare_entry(before, now, old, i, was, is, changes);
+		if (!now->entries[i].unchanged)
+			compare_entry(before, now, i, was, is, changes);
 	}
 	changes->vanished = before->entry_count - found;
 	changes->incomplete = changes->restarted > 0 || changes->vanished > 0 ||

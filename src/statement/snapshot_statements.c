@@ -140,10 +140,10 @@ put_interval(SnapshotRow *row, const StatementReading *before,
 {
 	put_column(row, "taken_at", TIMESTAMPTZOID, TimestampTzGetDatum(now->at));
 	put_column(row, "database_oid", OIDOID, ObjectIdGetDatum(MyDatabaseId));
-	put_column(row, "known_counters", INT8OID, Int64GetDatum((int64) now->known));
+	put_column(row, "known_counters", INT8OID, Int64GetDatum((int64) changes->known));
 	put_column(row, "statements", INT4OID, Int32GetDatum((int32) changes->count));
 	put_column(row, "incomplete", BOOLOID, BoolGetDatum(changes->incomplete));
-	if (before == NULL || before->source != now->source)
+	if (before == NULL)
 		return;
 
 	/* after the clock was set back, how long it was is unknown */
@@ -185,7 +185,7 @@ take(const Extension *extension, TimestampTz at, Taken *taken)
 	Size		size;
 	void	   *flat = snapshot_previous(SNAPSHOT_STATEMENTS, &size);
 	StatementReading *before = flat != NULL ? reading_restore(flat, size) : NULL;
-	StatementReading *now = source_read(at);
+	StatementReading *now = source_read(at, before);
 	StatementChanges *changes;
 
 	taken->available = now != NULL;

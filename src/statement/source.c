@@ -74,7 +74,14 @@ typedef struct SourceColumns
 	AttrNumber	counter[COUNTER_COUNT];
 	Oid			counter_type[COUNTER_COUNT];
 	AttrNumber	last;
+	AttrNumber	last_early;		/* what tells whether it ran */
 } SourceColumns;
+
+/* An execution or planning that raised none of these did not take place. */
+static const CounterId early_counters[] = {
+	COUNTER_ID_calls, COUNTER_ID_total_exec_time_us,
+	COUNTER_ID_plans, COUNTER_ID_total_plan_time_us
+};
 
 /* Is the function C's, of the name, and with as many arguments? */
 static bool
@@ -223,6 +230,11 @@ find_columns(TupleDesc desc, SourceColumns *columns)
 		columns->last = Max(columns->last, column);
 	}
 
+	columns->last_early = Max(columns->query_id, columns->since);
+	for (size_t i = 0; i < lengthof(early_counters); i++)
+		columns->last_early = Max(columns->last_early,
+								  columns->counter[early_counters[i]]);
+
 	if (columns->user_oid == 0 || columns->database_oid == 0 ||
 		columns->toplevel == 0 || columns->query_id == 0 ||
 		columns->query == 0 || columns->counter[COUNTER_ID_calls] == 0 ||
@@ -341,6 +353,67 @@ read_key(TupleTableSlot *slot, const SourceColumns *columns, StatementKey *key)
 	return true;
 }
 
+/* stats_since of the row in the slot; 0: there is none. */
+static TimestampTz
+read_since(TupleTableSlot *slot, const SourceColumns *columns)
+{
+	if (columns->since == 0 || slot->tts_isnull[columns->since - 1])
+		return 0;
+	return DatumGetTimestampTz(slot->tts_values[columns->since - 1]);
+}
+
+/* Did the statement not run since the reading before? */
+static bool
+is_unchanged(TupleTableSlot *slot, const SourceColumns *columns,
+			 TimestampTz since, const StatementReading *before, uint32 old)
+{
+	const StatementEntry *entry = &before->entries[old - 1];
+
+	if (since != entry->since)
+		return false;
+	for (size_t i = 0; i < lengthof(early_counters); i++)
+	{
+		CounterId	c = early_counters[i];
+		int			column = columns->counter[c] - 1;
+
+		if (column >= 0 &&
+			column_value(&counters[c], columns->counter_type[c],
+						 slot->tts_values[column]) != reading_value(before, entry, c))
+			return false;
+	}
+	return true;
+}
+
+static void
+read_entry(TupleTableSlot *slot, const SourceColumns *columns,
+		   const StatementReading *before, uint32 *last,
+		   StatementReading *reading)
+{
+	int64		values[COUNTER_COUNT];
+	StatementKey key;
+	TimestampTz since;
+	CounterSet	set;
+	uint32		old = 0;
+
+	slot_getsomeattrs(slot, columns->last_early);
+	if (!read_key(slot, columns, &key))
+		return;
+	since = read_since(slot, columns);
+	if (before != NULL)
+		old = reading_find(before, &key, last);
+	if (old != 0 && before->reset_at == reading->reset_at &&
+		before->known == reading->known &&
+		is_unchanged(slot, columns, since, before, old))
+	{
+		reading_append_unchanged(reading, before, old);
+		return;
+	}
+
+	slot_getsomeattrs(slot, columns->last);
+	set = read_counters(slot, columns, values);
+	reading_append(reading, before, old, &key, since, set, values);
+}
+
 static TupleDesc
 result_columns(Oid function)
 {
@@ -352,13 +425,15 @@ result_columns(Oid function)
 }
 
 static void
-read_entries(Oid function, StatementReading *reading)
+read_entries(Oid function, const StatementReading *before,
+			 StatementReading *reading)
 {
 	TupleDesc	desc = result_columns(function);
 	SourceColumns columns;
 	Tuplestorestate *store;
 	TupleTableSlot *slot;
 	int			level = NewGUCNestLevel();
+	uint32		last = 0;
 
 	find_columns(desc, &columns);
 	if (work_mem < atoi(READING_WORK_MEM))
@@ -376,20 +451,7 @@ read_entries(Oid function, StatementReading *reading)
 
 	slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	while (tuplestore_gettupleslot(store, true, false, slot))
-	{
-		int64		values[COUNTER_COUNT];
-		TimestampTz since = 0;
-		StatementKey key;
-		CounterSet	set;
-
-		slot_getsomeattrs(slot, columns.last);
-		if (!read_key(slot, &columns, &key))
-			continue;
-		if (columns.since != 0 && !slot->tts_isnull[columns.since - 1])
-			since = DatumGetTimestampTz(slot->tts_values[columns.since - 1]);
-		set = read_counters(slot, &columns, values);
-		reading_append(reading, &key, since, set, values);
-	}
+		read_entry(slot, &columns, before, &last, reading);
 	ExecDropSingleTupleTableSlot(slot);
 	tuplestore_end(store);
 }
@@ -409,7 +471,7 @@ read_info(Oid function, int64 *evictions, TimestampTz *reset_at)
 }
 
 StatementReading *
-source_read(TimestampTz at)
+source_read(TimestampTz at, const StatementReading *before)
 {
 	Oid			function = find_source("pg_stat_statements", 1);
 	Oid			info = find_source("pg_stat_statements_info", 0);
@@ -429,13 +491,12 @@ source_read(TimestampTz at)
 
 	for (int i = 0; i < READING_TRIES; i++)
 	{
-		StatementReading *reading = reading_begin();
+		StatementReading *reading = reading_begin(before);
 		TimestampTz reset_after;
 
 		reading->at = at;
-		reading->source = function;
 		read_info(info, &reading->evictions, &reading->reset_at);
-		read_entries(function, reading);
+		read_entries(function, before, reading);
 		read_info(info, &reading->evictions_after, &reset_after);
 
 		/* else nobody knows which of the entries it took away */
@@ -549,4 +610,40 @@ source_read_texts(StatementText *texts, int count)
 	ExecDropSingleTupleTableSlot(slot);
 	tuplestore_end(store);
 	return true;
+}
+
+char *
+source_find_text(Oid database_oid, int64 query_id)
+{
+	Oid			function = find_source("pg_stat_statements", 1);
+	TupleDesc	desc;
+	SourceColumns columns;
+	Tuplestorestate *store;
+	TupleTableSlot *slot;
+	char	   *found = NULL;
+
+	if (!OidIsValid(function) || !texts_fit())
+		return NULL;
+	desc = result_columns(function);
+	find_columns(desc, &columns);
+	/* it shows the statements of others without their ids */
+	store = call_with_raw_texts(function);
+	slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
+	while (found == NULL && tuplestore_gettupleslot(store, true, false, slot))
+	{
+		StatementKey key;
+
+		CHECK_FOR_INTERRUPTS();
+		slot_getsomeattrs(slot, Max(columns.query, columns.query_id));
+		if (read_key(slot, &columns, &key) && key.query_id == query_id &&
+			key.database_oid == database_oid &&
+			!slot->tts_isnull[columns.query - 1])
+			found = TextDatumGetCString(slot->tts_values[columns.query - 1]);
+	}
+	ExecDropSingleTupleTableSlot(slot);
+	tuplestore_end(store);
+	/* it was kept from conversion, but is this database's own */
+	if (found != NULL)
+		pg_verifymbstr(found, strlen(found), false);
+	return found;
 }

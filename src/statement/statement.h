@@ -105,6 +105,8 @@ typedef struct StatementEntry
 	TimestampTz since;			/* its stats_since; 0 before 1.11 */
 	CounterSet	set;
 	uint32		first_value;
+	uint32		old;			/* place in the reading before, from 1 on; 0: new */
+	bool		unchanged;		/* since then */
 	int32		statement_id;	/* 0: it has none yet */
 	int32		used_on;		/* day on which its use was noted last */
 } StatementEntry;
@@ -116,7 +118,6 @@ typedef struct StatementReading
 	TimestampTz reset_at;		/* pg_stat_statements_info.stats_reset; 0: unknown */
 	int64		evictions;		/* pg_stat_statements_info.dealloc, before reading */
 	int64		evictions_after;	/* and after */
-	Oid			source;			/* the function that was read */
 	CounterSet	known;			/* counters that it has */
 	bool		has_since;		/* stats_since, too */
 	bool		texts_missing;	/* texts could not be read */
@@ -146,24 +147,43 @@ typedef struct StatementChanges
 	uint32		value_count;
 	int32		restarted;		/* entries that began anew meanwhile */
 	int32		vanished;		/* entries that are no more */
+	CounterSet	known;			/* counters whose increases are known */
 	bool		incomplete;		/* something that ran is not counted */
 } StatementChanges;
 
-/* Begin a reading. */
-extern StatementReading *reading_begin(void);
-
-/* Append an entry; values has those of the set, in order. */
-extern void reading_append(StatementReading *reading, const StatementKey *key,
-						   TimestampTz since, CounterSet set,
-						   const int64 *values);
+/* Begin a reading, with room for what the one before (or NULL) had. */
+extern StatementReading *reading_begin(const StatementReading *before);
 
 /*
- * What changed from before, which may be NULL, to now.  Also takes the ids
- * over from there.  Of an entry that was not there everything counts, since
- * it counted nothing then; one that began anew counts from its new beginning.
+ * Return the place of a key, from 1 on; 0 if it is not there.  *last is where
+ * the previous call found one; it begins as 0.
+ */
+extern uint32 reading_find(const StatementReading *reading,
+						   const StatementKey *key, uint32 *last);
+
+/* Return the value of a counter of an entry. */
+extern int64 reading_value(const StatementReading *reading,
+						   const StatementEntry *entry, CounterId counter);
+
+/*
+ * Append an entry that was at the place old in the reading before; values has
+ * those of the set, in order.  The other one appends it unchanged.
+ */
+extern void reading_append(StatementReading *reading,
+						   const StatementReading *before, uint32 old,
+						   const StatementKey *key, TimestampTz since,
+						   CounterSet set, const int64 *values);
+extern void reading_append_unchanged(StatementReading *reading,
+									 const StatementReading *before,
+									 uint32 old);
+
+/*
+ * What changed from before, which may be NULL, to now, which was read with it
+ * at hand.  Of an entry that was not there everything counts, since it counted
+ * nothing then; one that began anew counts from its new beginning.
  */
 extern StatementChanges *reading_compare(const StatementReading *before,
-										 StatementReading *now);
+										 const StatementReading *now);
 
 /* Put the reading into one piece of memory, without pointers; and back. */
 extern void *reading_flatten(const StatementReading *reading, Size *size);
@@ -173,9 +193,11 @@ extern StatementReading *reading_restore(void *flat, Size size);
 
 /*
  * Read pg_stat_statements.  NULL where it is not installed in this database,
- * or not preloaded.  Raises an error where it is too old (before 1.9).
+ * or not preloaded.  Raises an error where it is too old (before 1.9).  What
+ * did not run since the reading before (or NULL) is taken over from there.
  */
-extern StatementReading *source_read(TimestampTz at);
+extern StatementReading *source_read(TimestampTz at,
+									 const StatementReading *before);
 
 /* The text of a statement: of the one that is at this place in a list. */
 typedef struct StatementText
@@ -191,6 +213,12 @@ typedef struct StatementText
  * would be too much.
  */
 extern bool source_read_texts(StatementText *texts, int count);
+
+/*
+ * Return the whole text of a statement that ran in the database, one that the
+ * current user may see; NULL where there is none.
+ */
+extern char *source_find_text(Oid database_oid, int64 query_id);
 
 /* ---- kept_text ---- */
 

@@ -406,8 +406,8 @@ COMMENT ON FUNCTION dbmaint_statement_history(bigint, timestamptz, timestamptz) 
 
 CREATE VIEW dbmaint_statement_history AS
 SELECT k.query_id, k.database_oid AS statement_database,
-       k.user_oid AS statement_user, k.toplevel, r.taken_at, r.previous_at,
-       r.incomplete, r.statement_id,
+       k.user_oid AS statement_user, k.toplevel, s.taken_at, s.previous_at,
+       s.incomplete, r.statement_id,
        r.calls, r.total_exec_time_ms, r.min_exec_time_ms, r.max_exec_time_ms,
        r.stddev_exec_time_ms, r.plans, r.total_plan_time_ms, r.min_plan_time_ms,
        r.max_plan_time_ms, r.stddev_plan_time_ms, r.rows, r.shared_blks_hit,

@@ -32,6 +32,9 @@
 /* snapshots that are fetched at a time */
 #define FETCH_ROWS 64
 
+/* statement ids in a block of totals */
+#define BLOCK_IDS 1024
+
 /* the query's columns before the counters */
 #define COLUMN_TAKEN_AT 1
 #define COLUMN_PREVIOUS_AT 2
@@ -74,8 +77,8 @@ typedef struct Totals
 {
 	MemoryContext context;
 	CounterSet	known;
-	StatementTotal **by_id;
-	int32		room;
+	StatementTotal ***blocks;	/* of BLOCK_IDS neighbours, or NULL */
+	int32		block_count;
 } Totals;
 
 /* What a result of rows needs. */
@@ -296,32 +299,46 @@ dbmaint_read_statements(PG_FUNCTION_ARGS)
 
 /* ---- sums ---- */
 
+/*
+ * The sums of a statement.  Ids are nearly without gaps; they are found by
+ * their place in a block of neighbours, so that one odd id costs one block.
+ */
 static StatementTotal *
 find_total(Totals *totals, int64 statement_id)
 {
-	if (statement_id < 0 || statement_id > PG_INT32_MAX)
-		elog(ERROR, "statement id " INT64_FORMAT " is out of range", statement_id);
-	if (statement_id >= totals->room)
-	{
-		int32		room = (int32) Min((int64) PG_INT32_MAX,
-									   Max(1024, statement_id * 2)) + 1;
-		StatementTotal **by_id =
-			MemoryContextAllocExtended(totals->context,
-									   sizeof(StatementTotal *) * (Size) room,
-									   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	StatementTotal ***block;
+	StatementTotal **total;
 
-		if (totals->by_id != NULL)
+	if (statement_id < 0 || statement_id > PG_INT32_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("statement id " INT64_FORMAT " is out of range", statement_id),
+				 errhint("Delete the row of dbmaint_statement_snapshots.")));
+
+	if (statement_id / BLOCK_IDS >= totals->block_count)
+	{
+		int32		count = (int32) (statement_id / BLOCK_IDS) + 16;
+		Size		size = sizeof(StatementTotal **) * (Size) count;
+		StatementTotal ***blocks = MemoryContextAllocZero(totals->context, size);
+
+		if (totals->blocks != NULL)
 		{
-			memcpy(by_id, totals->by_id, sizeof(StatementTotal *) * (Size) totals->room);
-			pfree(totals->by_id);
+			memcpy(blocks, totals->blocks,
+				   sizeof(StatementTotal **) * (Size) totals->block_count);
+			pfree(totals->blocks);
 		}
-		totals->by_id = by_id;
-		totals->room = room;
+		totals->blocks = blocks;
+		totals->block_count = count;
 	}
-	if (totals->by_id[statement_id] == NULL)
-		totals->by_id[statement_id] =
-			MemoryContextAllocZero(totals->context, sizeof(StatementTotal));
-	return totals->by_id[statement_id];
+
+	block = &totals->blocks[statement_id / BLOCK_IDS];
+	if (*block == NULL)
+		*block = MemoryContextAllocZero(totals->context,
+										sizeof(StatementTotal *) * BLOCK_IDS);
+	total = &(*block)[statement_id % BLOCK_IDS];
+	if (*total == NULL)
+		*total = MemoryContextAllocZero(totals->context, sizeof(StatementTotal));
+	return *total;
 }
 
 /* Adds the sum of squared deviations of an interval; before its totals. */
@@ -470,10 +487,13 @@ dbmaint_total_statements(PG_FUNCTION_ARGS)
 
 	totals.context = CurrentMemoryContext;
 	visit_snapshots(PG_GETARG_DATUM(0), PG_GETARG_DATUM(1), visit_totals, &totals);
-	for (int32 id = 0; id < totals.room; id++)
+	for (int32 b = 0; b < totals.block_count; b++)
 	{
-		if (totals.by_id[id] != NULL)
-			put_total(rsinfo, totals.known, id, totals.by_id[id]);
+		for (int32 i = 0; totals.blocks[b] != NULL && i < BLOCK_IDS; i++)
+		{
+			if (totals.blocks[b][i] != NULL)
+				put_total(rsinfo, totals.known, b * BLOCK_IDS + i, totals.blocks[b][i]);
+		}
 	}
 	return (Datum) 0;
 }
