@@ -45,7 +45,7 @@ SELECT h.taken_at AT TIME ZONE 'UTC' AS at, h.taken_at - h.previous_at AS after,
   JOIN dbmaint_statements AS k USING (statement_id)
  WHERE k.query LIKE '%numbers%' AND k.database_oid = (SELECT oid FROM pg_database WHERE datname = current_database())
    AND h.taken_at > '2026-01-01 00:03+00'
- ORDER BY k.statement_id, h.taken_at;
+ ORDER BY k.query, h.taken_at;
 
 -- the function, the view and the sums agree; and both with the source
 CREATE VIEW source AS

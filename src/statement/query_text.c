@@ -94,8 +94,8 @@ copy_quoted(Scanner *s)
 {
 	char		quote = *s->at;
 	bool		escapes = quote == '\'' &&
-		(written(s, 0) == 'E' || written(s, 0) == 'e') &&
-		!continues_identifier(written(s, 1));
+	(written(s, 0) == 'E' || written(s, 0) == 'e') &&
+	!continues_identifier(written(s, 1));
 
 	copy(s, 1);
 	while (s->at < s->end)
@@ -120,7 +120,7 @@ dollar_quote_length(const Scanner *s)
 {
 	const char *at = s->at + 1;
 
-	if (continues_identifier(written(s, 0)))
+	if (*s->at != '$' || continues_identifier(written(s, 0)))
 		return 0;
 	if (at < s->end && *at >= '0' && *at <= '9')
 		return 0;
@@ -170,13 +170,13 @@ copy_comment(Scanner *s)
 }
 
 size_t
-query_text_normalize(const char *text, size_t length, char *out)
+query_text_normalize(const char *query, size_t length, char *out)
 {
-	Scanner		s = {text, text + length, out, out};
+	Scanner		s = {query, query + length, out, out};
 
 	while (s.at < s.end)
 	{
-		size_t		dollar;
+		size_t		dollar = dollar_quote_length(&s);
 
 		if (is_blank(*s.at) || looking_at(&s, "--", 2))
 			copy_blanks(&s);
@@ -184,7 +184,7 @@ query_text_normalize(const char *text, size_t length, char *out)
 			copy_quoted(&s);
 		else if (looking_at(&s, "/*", 2))
 			copy_comment(&s);
-		else if (*s.at == '$' && (dollar = dollar_quote_length(&s)) > 0)
+		else if (dollar > 0)
 			copy_dollar_quoted(&s, dollar);
 		else
 			copy(&s, 1);

@@ -22,6 +22,6 @@
  * The encoding is one that a server can have: there no byte of a longer
  * character is an ASCII one.
  */
-extern size_t query_text_normalize(const char *text, size_t length, char *out);
+extern size_t query_text_normalize(const char *query, size_t length, char *out);
 
 #endif							/* DBMAINT_QUERY_TEXT_H */

@@ -155,7 +155,7 @@ reading_find(const StatementReading *reading, const StatementKey *key,
 
 	if (*last < reading->entry_count &&
 		same_key(&reading->entries[*last].key, key))
-		return ++*last;
+		return ++* last;
 	if (reading->entry_count == 0)
 		return 0;
 
@@ -251,18 +251,49 @@ interval_gauge(int c, const int64 *before, const int64 *now)
 	return now[c] > 0 && (before[c] == 0 || now[c] < before[c]) ? now[c] : 0;
 }
 
-/* Is some counter lower than it was? */
+/*
+ * Does the entry count less than it did?  With with_gauges a minimum that rose
+ * and a maximum that fell tell, too: before 1.11 nothing but a new beginning
+ * makes them.
+ */
 static bool
-any_fell(CounterSet set, const int64 *before, const int64 *now)
+any_fell(CounterSet set, const int64 *before, const int64 *now,
+		 bool with_gauges)
 {
 	for (; set != 0; set &= set - 1)
 	{
 		int			c = pg_rightmost_one_pos64(set);
 
-		if (counters[c].kind <= COUNTER_TIME && now[c] < before[c])
-			return true;
+		switch (counters[c].kind)
+		{
+			case COUNTER_NUMBER:
+			case COUNTER_TIME:
+				if (now[c] < before[c])
+					return true;
+				break;
+			case COUNTER_MIN:
+				if (with_gauges && before[c] != 0 && now[c] > before[c])
+					return true;
+				break;
+			case COUNTER_MAX:
+				if (with_gauges && now[c] < before[c])
+					return true;
+				break;
+			case COUNTER_DEVIATION:
+				break;
+		}
 	}
 	return false;
+}
+
+/* Did other counters rise though nothing ran?  Then it ran as often anew. */
+static bool
+grew_without_running(const int64 *before, const int64 *now)
+{
+	return now[COUNTER_ID_calls] == before[COUNTER_ID_calls] &&
+		now[COUNTER_ID_plans] == before[COUNTER_ID_plans] &&
+		(now[COUNTER_ID_total_exec_time_us] != before[COUNTER_ID_total_exec_time_us] ||
+		 now[COUNTER_ID_total_plan_time_us] != before[COUNTER_ID_total_plan_time_us]);
 }
 
 /* Appends the increases from before to now, unless nothing ran. */
@@ -326,7 +357,9 @@ compare_entry(const StatementReading *before, const StatementReading *now,
 	if (old != NULL)
 	{
 		spread(old_set, before->values + old->first_value, was);
-		if (entry_restarted(before, now, old, new) || any_fell(all, was, is))
+		if (entry_restarted(before, now, old, new) ||
+			any_fell(all, was, is, !now->has_since) ||
+			grew_without_running(was, is))
 		{
 			clear(old_set, was);
 			changes->restarted++;

@@ -16,7 +16,6 @@
 #include "compat.h"
 
 #include <math.h>
-#include <sys/stat.h>
 
 #include "access/genam.h"
 #include "access/htup_details.h"
@@ -24,7 +23,6 @@
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_database.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_language.h"
@@ -34,9 +32,7 @@
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "funcapi.h"
-#include "mb/pg_wchar.h"
-#include "pgstat.h"
-#include "statement/statement.h"
+#include "statement/source.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -52,30 +48,8 @@
 /* what the rows of a reading may take in memory before they go to disk */
 #define READING_WORK_MEM "65536"
 
-/*
- * The server loads the whole file of texts into memory to give one of them.
- * Above this size that is not worth it.
- */
-#define TEXT_FILE PG_STAT_TMP_DIR "/pgss_query_texts.stat"
-#define TEXT_FILE_MAX (INT64CONST(256) * 1024 * 1024)
-
 /* how often to read again when there is a reset in between */
 #define READING_TRIES 3
-
-/* Where the columns of the function's result are; 0: it has no such. */
-typedef struct SourceColumns
-{
-	AttrNumber	user_oid;
-	AttrNumber	database_oid;
-	AttrNumber	toplevel;
-	AttrNumber	query_id;
-	AttrNumber	query;
-	AttrNumber	since;
-	AttrNumber	counter[COUNTER_COUNT];
-	Oid			counter_type[COUNTER_COUNT];
-	AttrNumber	last;
-	AttrNumber	last_early;		/* what tells whether it ran */
-} SourceColumns;
 
 /* An execution or planning that raised none of these did not take place. */
 static const CounterId early_counters[] = {
@@ -140,8 +114,8 @@ is_preloaded(void)
 		 GUC_CUSTOM_PLACEHOLDER) == 0;
 }
 
-static Oid
-find_source(const char *name, int nargs)
+Oid
+source_function(const char *name, int nargs)
 {
 	Oid			extension = get_extension_oid(EXTENSION_NAME, true);
 
@@ -162,12 +136,8 @@ require_rights(void)
 				 errhint("GRANT pg_read_all_stats to it.")));
 }
 
-/*
- * Calls a function that returns a set or a row; gives the set, or NULL and the
- * row in *row.  The result is in the current memory context.
- */
-static Tuplestorestate *
-call_source(Oid function, int nargs, bool showtext, Datum *row)
+Tuplestorestate *
+source_call(Oid function, int nargs, bool showtext, Datum *row)
 {
 	LOCAL_FCINFO(fcinfo, 1);
 	FmgrInfo	flinfo;
@@ -205,9 +175,8 @@ find_column(TupleDesc desc, const char *name)
 	return 0;
 }
 
-/* Finds the columns; raises an error if one is missing that there must be. */
-static void
-find_columns(TupleDesc desc, SourceColumns *columns)
+void
+source_columns(TupleDesc desc, SourceColumns *columns)
 {
 	memset(columns, 0, sizeof(SourceColumns));
 	columns->user_oid = find_column(desc, "userid");
@@ -338,9 +307,8 @@ read_counters(TupleTableSlot *slot, const SourceColumns *columns, int64 *values)
 	return set;
 }
 
-/* The key of the row in the slot; false if it has none. */
-static bool
-read_key(TupleTableSlot *slot, const SourceColumns *columns, StatementKey *key)
+bool
+source_key(TupleTableSlot *slot, const SourceColumns *columns, StatementKey *key)
 {
 	/* the ids of statements are not computed, or kept from the reader */
 	if (slot->tts_isnull[columns->query_id - 1])
@@ -396,7 +364,7 @@ read_entry(TupleTableSlot *slot, const SourceColumns *columns,
 	uint32		old = 0;
 
 	slot_getsomeattrs(slot, columns->last_early);
-	if (!read_key(slot, columns, &key))
+	if (!source_key(slot, columns, &key))
 		return;
 	since = read_since(slot, columns);
 	if (before != NULL)
@@ -414,8 +382,8 @@ read_entry(TupleTableSlot *slot, const SourceColumns *columns,
 	reading_append(reading, before, old, &key, since, set, values);
 }
 
-static TupleDesc
-result_columns(Oid function)
+TupleDesc
+source_result(Oid function)
 {
 	TupleDesc	desc;
 
@@ -428,18 +396,18 @@ static void
 read_entries(Oid function, const StatementReading *before,
 			 StatementReading *reading)
 {
-	TupleDesc	desc = result_columns(function);
+	TupleDesc	desc = source_result(function);
 	SourceColumns columns;
 	Tuplestorestate *store;
 	TupleTableSlot *slot;
 	int			level = NewGUCNestLevel();
 	uint32		last = 0;
 
-	find_columns(desc, &columns);
+	source_columns(desc, &columns);
 	if (work_mem < atoi(READING_WORK_MEM))
 		(void) set_config_option("work_mem", READING_WORK_MEM, PGC_USERSET,
 								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	store = call_source(function, 1, false, NULL);
+	store = source_call(function, 1, false, NULL);
 	AtEOXact_GUC(true, level);
 
 	reading->has_since = columns.since != 0;
@@ -464,7 +432,7 @@ read_info(Oid function, int64 *evictions, TimestampTz *reset_at)
 	HeapTupleHeader header;
 	bool		isnull;
 
-	(void) call_source(function, 0, false, &row);
+	(void) source_call(function, 0, false, &row);
 	header = DatumGetHeapTupleHeader(row);
 	*evictions = DatumGetInt64(GetAttributeByName(header, "dealloc", &isnull));
 	*reset_at = DatumGetTimestampTz(GetAttributeByName(header, "stats_reset", &isnull));
@@ -473,8 +441,8 @@ read_info(Oid function, int64 *evictions, TimestampTz *reset_at)
 StatementReading *
 source_read(TimestampTz at, const StatementReading *before)
 {
-	Oid			function = find_source("pg_stat_statements", 1);
-	Oid			info = find_source("pg_stat_statements_info", 0);
+	Oid			function = source_function("pg_stat_statements", 1);
+	Oid			info = source_function("pg_stat_statements_info", 0);
 
 	if (!OidIsValid(function))
 		return NULL;
@@ -483,8 +451,8 @@ source_read(TimestampTz at, const StatementReading *before)
 	{
 		SourceColumns columns;
 
-		/* it came with the column that find_columns() demands */
-		find_columns(result_columns(function), &columns);
+		/* it came with the column that source_columns() demands */
+		source_columns(source_result(function), &columns);
 		elog(ERROR, "extension \"%s\" has no function pg_stat_statements_info",
 			 EXTENSION_NAME);
 	}
@@ -508,142 +476,4 @@ source_read(TimestampTz at, const StatementReading *before)
 			 errmsg("pg_stat_statements is reset all the time"),
 			 errdetail("There was a reset during each of %d attempts to read it.",
 					   READING_TRIES)));
-}
-
-/* ---- texts ---- */
-
-static int
-compare_texts(const void *a, const void *b)
-{
-	return memcmp(&((const StatementText *) a)->key,
-				  &((const StatementText *) b)->key, sizeof(StatementKey));
-}
-
-/* The encoding of a database; SQL_ASCII, which says nothing, if it is gone. */
-static int
-database_encoding(Oid database)
-{
-	HeapTuple	tuple = SearchSysCache1(DATABASEOID, ObjectIdGetDatum(database));
-	int			encoding = PG_SQL_ASCII;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		encoding = ((Form_pg_database) GETSTRUCT(tuple))->encoding;
-		ReleaseSysCache(tuple);
-	}
-	return encoding;
-}
-
-/*
- * Calls pg_stat_statements with texts, as they are.  It converts each to the
- * encoding of the database, and one text of thousands that has no equivalent
- * there would make an error of them all; in SQL_ASCII it leaves them alone.
- * The error that passes through is not handled here, only the encoding is put
- * back.
- */
-static Tuplestorestate *
-call_with_raw_texts(Oid function)
-{
-	int			encoding = GetDatabaseEncoding();
-	Tuplestorestate *store = NULL;
-
-	PG_TRY();
-	{
-		SetDatabaseEncoding(PG_SQL_ASCII);
-		store = call_source(function, 1, true, NULL);
-	}
-	PG_FINALLY();
-	{
-		SetDatabaseEncoding(encoding);
-	}
-	PG_END_TRY();
-	return store;
-}
-
-static bool
-texts_fit(void)
-{
-	struct stat file;
-
-	return stat(TEXT_FILE, &file) != 0 || file.st_size <= TEXT_FILE_MAX;
-}
-
-bool
-source_read_texts(StatementText *texts, int count)
-{
-	Oid			function = find_source("pg_stat_statements", 1);
-	TupleDesc	desc;
-	SourceColumns columns;
-	Tuplestorestate *store;
-	TupleTableSlot *slot;
-
-	if (count == 0 || !OidIsValid(function))
-		return true;
-	if (!texts_fit())
-		return false;
-
-	desc = result_columns(function);
-	find_columns(desc, &columns);
-	store = call_with_raw_texts(function);
-
-	qsort(texts, count, sizeof(StatementText), compare_texts);
-	slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-	while (tuplestore_gettupleslot(store, true, false, slot))
-	{
-		StatementText *wanted;
-		StatementText key;
-		text	   *query;
-
-		CHECK_FOR_INTERRUPTS();
-		slot_getsomeattrs(slot, Max(columns.query, columns.query_id));
-		if (!read_key(slot, &columns, &key.key) ||
-			slot->tts_isnull[columns.query - 1])
-			continue;
-		wanted = bsearch(&key, texts, count, sizeof(StatementText), compare_texts);
-		if (wanted == NULL || wanted->text != NULL)
-			continue;
-		query = DatumGetTextPP(slot->tts_values[columns.query - 1]);
-		wanted->text = query_text_keep(VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query),
-									   database_encoding(key.key.database_oid),
-									   &wanted->truncated);
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	tuplestore_end(store);
-	return true;
-}
-
-char *
-source_find_text(Oid database_oid, int64 query_id)
-{
-	Oid			function = find_source("pg_stat_statements", 1);
-	TupleDesc	desc;
-	SourceColumns columns;
-	Tuplestorestate *store;
-	TupleTableSlot *slot;
-	char	   *found = NULL;
-
-	if (!OidIsValid(function) || !texts_fit())
-		return NULL;
-	desc = result_columns(function);
-	find_columns(desc, &columns);
-	/* it shows the statements of others without their ids */
-	store = call_with_raw_texts(function);
-	slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
-	while (found == NULL && tuplestore_gettupleslot(store, true, false, slot))
-	{
-		StatementKey key;
-
-		CHECK_FOR_INTERRUPTS();
-		slot_getsomeattrs(slot, Max(columns.query, columns.query_id));
-		if (read_key(slot, &columns, &key) && key.query_id == query_id &&
-			key.database_oid == database_oid &&
-			!slot->tts_isnull[columns.query - 1])
-			found = TextDatumGetCString(slot->tts_values[columns.query - 1]);
-	}
-	ExecDropSingleTupleTableSlot(slot);
-	tuplestore_end(store);
-	/* it was kept from conversion, but is this database's own */
-	if (found != NULL)
-		pg_verifymbstr(found, strlen(found), false);
-	return found;
 }

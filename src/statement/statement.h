@@ -105,7 +105,8 @@ typedef struct StatementEntry
 	TimestampTz since;			/* its stats_since; 0 before 1.11 */
 	CounterSet	set;
 	uint32		first_value;
-	uint32		old;			/* place in the reading before, from 1 on; 0: new */
+	uint32		old;			/* place in the reading before, from 1 on; 0:
+								 * new */
 	bool		unchanged;		/* since then */
 	int32		statement_id;	/* 0: it has none yet */
 	int32		used_on;		/* day on which its use was noted last */
@@ -115,8 +116,10 @@ typedef struct StatementEntry
 typedef struct StatementReading
 {
 	TimestampTz at;
-	TimestampTz reset_at;		/* pg_stat_statements_info.stats_reset; 0: unknown */
-	int64		evictions;		/* pg_stat_statements_info.dealloc, before reading */
+	TimestampTz reset_at;		/* pg_stat_statements_info.stats_reset; 0:
+								 * unknown */
+	int64		evictions;		/* pg_stat_statements_info.dealloc, before
+								 * reading */
 	int64		evictions_after;	/* and after */
 	CounterSet	known;			/* counters that it has */
 	bool		has_since;		/* stats_since, too */

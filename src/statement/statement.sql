@@ -110,7 +110,7 @@ COMMENT ON COLUMN dbmaint_statement_snapshots.known_counters IS
 COMMENT ON COLUMN dbmaint_statement_snapshots.statements IS
 'How many statements changed: the length of the lists.';
 COMMENT ON COLUMN dbmaint_statement_snapshots.incomplete IS
-'Whether something that ran in the interval is not counted, since pg_stat_statements forgot it (reset, eviction, restart) or there was no snapshot before. What is counted did happen.';
+'Whether something that ran in the interval is not counted, since pg_stat_statements forgot it (reset, eviction, restart) or there was no snapshot before. What is counted did happen. Before PostgreSQL 17, a reset of a single statement that ran more often since than before it goes unnoticed.';
 COMMENT ON COLUMN dbmaint_statement_snapshots.was_reset IS
 'Whether pg_stat_statements was reset as a whole; NULL where there was no snapshot before.';
 COMMENT ON COLUMN dbmaint_statement_snapshots.evictions IS

@@ -44,7 +44,8 @@
 #define COLUMN_COUNTERS 6
 
 /* what the result has before the counters */
-#define ROW_COLUMNS 4			/* taken_at, previous_at, incomplete, statement_id */
+#define ROW_COLUMNS 4			/* taken_at, previous_at, incomplete,
+								 * statement_id */
 #define TOTAL_COLUMNS 2			/* statement_id, snapshots */
 
 PG_FUNCTION_INFO_V1(dbmaint_read_statements);
