@@ -67,9 +67,9 @@ SELECT t.snapshots, t.calls, t.calls = (p ->> 'calls')::bigint AS calls, t."rows
  WHERE k.query_id = :query AND source.queryid = :query;
 SELECT count(*) FROM dbmaint_total_statements('2026-01-01 00:05+00', '2026-01-01 00:05+00');
 SELECT count(*) FROM dbmaint_total_statements(NULL, '2026-01-02');
-SELECT count(*) FROM dbmaint_read_statements('2026-01-01', '2026-01-02', '{}');
-SELECT count(*) FROM dbmaint_read_statements('2026-01-01', '2026-01-02', '{-1,2147483647}');
-SELECT count(*) FROM dbmaint_read_statements('2026-01-01', '2026-01-02', '{NULL}');
+SELECT count(*) FROM dbmaint_unpack_statements('2026-01-01', '2026-01-02', '{}');
+SELECT count(*) FROM dbmaint_unpack_statements('2026-01-01', '2026-01-02', '{-1,2147483647}');
+SELECT count(*) FROM dbmaint_unpack_statements('2026-01-01', '2026-01-02', '{NULL}');
 
 -- the standard deviation of many executions in many snapshots is that of all
 CREATE FUNCTION take_turns(rounds int, at timestamptz) RETURNS void LANGUAGE plpgsql AS $$

@@ -38,6 +38,9 @@ COMMENT ON COLUMN dbmaint_statements.query IS
 COMMENT ON COLUMN dbmaint_statements.truncated IS
 'Whether the text was longer than the 8 kB that are kept.';
 
+COMMENT ON SEQUENCE dbmaint_statements_statement_id_seq IS
+'Where dbmaint_statements.statement_id comes from.';
+
 CREATE TABLE dbmaint_statement_snapshots (
     taken_at timestamptz NOT NULL,
     database_oid oid NOT NULL,
@@ -302,7 +305,7 @@ AS 'MODULE_PATHNAME', 'dbmaint_take_snapshot';
 COMMENT ON FUNCTION dbmaint_take_snapshot(timestamptz) IS
 'Takes a snapshot of pg_stat_statements now, between those of the sampler: returns its time, how many statements changed since the snapshot before, and whether something of the interval was lost. It writes, so it is for the superuser and whom he grants it.';
 
-CREATE FUNCTION dbmaint_read_statements(
+CREATE FUNCTION dbmaint_unpack_statements(
     from_at timestamptz, to_at timestamptz, statement_ids int[],
     OUT taken_at timestamptz, OUT previous_at timestamptz,
     OUT incomplete boolean, OUT statement_id int,
@@ -329,8 +332,8 @@ CREATE FUNCTION dbmaint_read_statements(
     OUT custom_plan_calls bigint)
 RETURNS SETOF record
 LANGUAGE C STABLE CALLED ON NULL INPUT ROWS 1000
-AS 'MODULE_PATHNAME', 'dbmaint_read_statements';
-COMMENT ON FUNCTION dbmaint_read_statements(timestamptz, timestamptz, int[]) IS
+AS 'MODULE_PATHNAME', 'dbmaint_unpack_statements';
+COMMENT ON FUNCTION dbmaint_unpack_statements(timestamptz, timestamptz, int[]) IS
 'The snapshots that were taken after from_at and not after to_at, as rows: one for each statement that changed, or only for those of the ids. Times are in milliseconds. NULL: a counter that the server does not have, or a minimum or maximum that is not known.';
 
 CREATE FUNCTION dbmaint_total_statements(
@@ -395,7 +398,7 @@ LANGUAGE sql STABLE ROWS 300
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT s.database_oid, s.user_oid, s.toplevel, r.*
-      FROM @extschema@.dbmaint_read_statements($2, $3,
+      FROM @extschema@.dbmaint_unpack_statements($2, $3,
                ARRAY(SELECT k.statement_id FROM @extschema@.dbmaint_statements AS k
                       WHERE k.query_id = $1 ORDER BY k.statement_id)) AS r
       JOIN @extschema@.dbmaint_statements AS s ON s.statement_id = r.statement_id
@@ -422,7 +425,7 @@ SELECT k.query_id, k.database_oid AS statement_database,
        r.jit_deform_time_ms, r.wal_buffers_full, r.parallel_workers_to_launch,
        r.parallel_workers_launched, r.generic_plan_calls, r.custom_plan_calls
   FROM dbmaint_statement_snapshots AS s
- CROSS JOIN LATERAL dbmaint_read_statements(
+ CROSS JOIN LATERAL dbmaint_unpack_statements(
            s.taken_at OPERATOR(pg_catalog.-) interval '1 microsecond', s.taken_at,
            NULL::int[]) AS r
   LEFT JOIN dbmaint_statements AS k ON k.statement_id OPERATOR(pg_catalog.=) r.statement_id
@@ -439,12 +442,12 @@ REVOKE ALL ON FUNCTION
     dbmaint_statements_without_text(),
     dbmaint_store_statements(timestamptz, oid[], oid[], bigint[], boolean[], text[], boolean[]),
     dbmaint_take_snapshot(timestamptz),
-    dbmaint_read_statements(timestamptz, timestamptz, int[]),
+    dbmaint_unpack_statements(timestamptz, timestamptz, int[]),
     dbmaint_total_statements(timestamptz, timestamptz),
     dbmaint_statement_history(bigint, timestamptz, timestamptz)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
-    dbmaint_read_statements(timestamptz, timestamptz, int[]),
+    dbmaint_unpack_statements(timestamptz, timestamptz, int[]),
     dbmaint_total_statements(timestamptz, timestamptz),
     dbmaint_statement_history(bigint, timestamptz, timestamptz)
 TO pg_monitor;

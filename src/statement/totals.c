@@ -48,7 +48,7 @@
 								 * statement_id */
 #define TOTAL_COLUMNS 2			/* statement_id, snapshots */
 
-PG_FUNCTION_INFO_V1(dbmaint_read_statements);
+PG_FUNCTION_INFO_V1(dbmaint_unpack_statements);
 PG_FUNCTION_INFO_V1(dbmaint_total_statements);
 
 /* A snapshot as it is stored. */
@@ -269,16 +269,16 @@ visit_rows(const StoredSnapshot *snapshot, void *arg)
 		visit_one(snapshot, output->wanted[i], output);
 }
 
-/* SQL: dbmaint_read_statements(from_at, to_at, statement_ids int[]) */
+/* SQL: dbmaint_unpack_statements(from_at, to_at, statement_ids int[]) */
 Datum
-dbmaint_read_statements(PG_FUNCTION_ARGS)
+dbmaint_unpack_statements(PG_FUNCTION_ARGS)
 {
 	RowOutput	output = {0};
 
 	InitMaterializedSRF(fcinfo, 0);
 	output.rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	if (output.rsinfo->setDesc->natts != ROW_COLUMNS + COUNTER_COUNT)
-		elog(ERROR, "dbmaint_read_statements has other columns than the library");
+		elog(ERROR, "dbmaint_unpack_statements has other columns than the library");
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		return (Datum) 0;
 
