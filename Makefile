@@ -29,6 +29,7 @@ SQL_PIECES = \
 	src/statement/statement.sql \
 	src/statement/statement_report.sql \
 	src/worker/worker.sql \
+	src/bloat/bloat.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \
 	src/health/checks_storage.sql \

@@ -355,6 +355,8 @@ COMMENT ON FUNCTION dbmaint_expire_history(timestamptz, int) IS
 
 REVOKE ALL ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary FROM PUBLIC;
 GRANT SELECT ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary TO pg_monitor;
-REVOKE ALL ON FUNCTION dbmaint_response_time(interval), dbmaint_expire_history(timestamptz, int),
-    dbmaint_expire_table(regclass, text, timestamptz, float8, int), dbmaint_row_bytes(regclass, text) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION dbmaint_response_time(interval) TO pg_monitor;
+REVOKE ALL ON FUNCTION dbmaint_response_time(interval), dbmaint_history_tables(),
+    dbmaint_row_bytes(regclass, text), dbmaint_expire_history(timestamptz, int),
+    dbmaint_expire_table(regclass, text, timestamptz, float8, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION dbmaint_response_time(interval), dbmaint_history_tables(),
+    dbmaint_row_bytes(regclass, text) TO pg_monitor;
