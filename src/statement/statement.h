@@ -9,12 +9,14 @@
  * ascending order, and one list for each counter.  The parts:
  *
  *		source		finds the function of the installed extension and reads it
+ *		source_text	reads the texts of statements
  *		reading		one reading in memory, and what changed since another
  *		query_text	a text's white space and comments; pure, in query_text.h
  *		kept_text	its encoding and length
- *		snapshot	one turn: reads, writes the row
+ *		snapshot_statements	one turn: reads, writes the row
  *		identity	gives each statement a number, and keeps its text
  *		totals		reads the rows back
+ *		explain		looks at a text before it is explained
  *
  * Each value is a whole number.  Times are kept as microseconds since the
  * entry began, rounded once; so the increases, of which each is the

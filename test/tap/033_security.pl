@@ -93,6 +93,8 @@ is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) 
 
 # Writing, and what samplers call, is for the owner.
 my %writes = map { $_ => 1 } qw(dbmaint_run_due dbmaint_expire_history dbmaint_expire_table
+  dbmaint_find_statements dbmaint_store_statements dbmaint_statements_without_text
+  dbmaint_take_snapshot dbmaint_set_baseline
   dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
