@@ -26,6 +26,8 @@ SQL_PIECES = \
 	src/packed/packed.sql \
 	src/history/history.sql \
 	src/collect/collect.sql \
+	src/statement/statement.sql \
+	src/statement/statement_report.sql \
 	src/bloat/bloat.sql \
 	src/object/object.sql \
 	src/object/statistics.sql \

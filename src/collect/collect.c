@@ -34,6 +34,8 @@ const CollectorInfo collectors[] =
 	collect_indexes, true},
 	{"tables", METRIC_DATABASE, &setting_objects_interval_s,
 	collect_tables, true},
+	{"statements", METRIC_CLUSTER, &setting_statements_interval_s,
+	collect_statements, true},
 };
 
 const int	collector_count = lengthof(collectors);

@@ -54,6 +54,7 @@ extern void collect_server(Collection *collection);
 extern void collect_host(Collection *collection);
 extern void collect_indexes(Collection *collection);
 extern void collect_tables(Collection *collection);
+extern void collect_statements(Collection *collection);
 
 /*
  * Records a reading of the metric.  For a counter, `value` is the total, and

@@ -244,7 +244,9 @@ AS $$
             ('dbmaint_index_snapshot'::name, 'taken_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_table_snapshot'::name, 'taken_at', 'dbmaint.retention', '35d', true),
             -- names go after the last snapshot that has them
-            ('dbmaint_object'::name, 'last_seen_at', 'dbmaint.retention', '35d', false)
+            ('dbmaint_object'::name, 'last_seen_at', 'dbmaint.retention', '35d', false),
+            ('dbmaint_statement_snapshots', 'taken_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_statements', 'last_used_at', NULL, '800d', false)
            ) AS t(history, time_column, setting, otherwise, capped)
       JOIN pg_extension AS e ON e.extname = 'dbmaint'
       JOIN pg_class AS c ON c.relname = t.history AND c.relnamespace = e.extnamespace

@@ -99,17 +99,17 @@ typedef struct ReadingIndex
 } ReadingIndex;
 
 /* reading.c: knows no catalog and no statistics */
-extern void reading_begin(Reading *reading, Size expected);
-extern ReadingHeader *reading_header(const Reading *reading);
+extern void object_reading_begin(Reading *reading, Size expected);
+extern ReadingHeader *object_reading_header(const Reading *reading);
 
 /*
  * Appends an entry with the values; those of `forced` follow even if they are
  * 0.  Returns its offset, which stays valid while the reading grows.
  */
-extern Size reading_append(Reading *reading, const ObjectEntry *entry,
-						   const int64 *values, int count, uint32 forced);
-extern ObjectEntry *reading_entry(const char *data, Size offset);
-extern Size reading_next(const char *data, Size offset);
+extern Size object_reading_append(Reading *reading, const ObjectEntry *entry,
+								  const int64 *values, int count, uint32 forced);
+extern ObjectEntry *object_reading_entry(const char *data, Size offset);
+extern Size object_reading_next(const char *data, Size offset);
 
 /* Spreads the entry's values, zeroes and all. */
 extern void entry_values(const ObjectEntry *entry, int64 *values, int count);
@@ -117,13 +117,13 @@ extern void entry_values(const ObjectEntry *entry, int64 *values, int count);
 /* Sets a value that is present. */
 extern void entry_set(ObjectEntry *entry, int value, int64 to);
 
-extern void reading_index(ReadingIndex *index, char *data, Size size);
+extern void object_reading_index(ReadingIndex *index, char *data, Size size);
 
 /*
  * Finds an object, and takes it out: what is found twice is not there the
  * second time.  Returns its offset, 0 if it is not there.
  */
-extern Size reading_take(ReadingIndex *index, Oid relation);
+extern Size object_reading_take(ReadingIndex *index, Oid relation);
 
 /* Was the entry taken out? */
 #define entry_was_taken(entry) (!OidIsValid((entry)->relation))

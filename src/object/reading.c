@@ -29,7 +29,7 @@ typedef struct EntryPlace
 } EntryPlace;
 
 void
-reading_begin(Reading *reading, Size expected)
+object_reading_begin(Reading *reading, Size expected)
 {
 	reading->room = expected + LEAST_ROOM;
 	reading->data = MemoryContextAllocHuge(CurrentMemoryContext,
@@ -39,13 +39,13 @@ reading_begin(Reading *reading, Size expected)
 }
 
 ReadingHeader *
-reading_header(const Reading *reading)
+object_reading_header(const Reading *reading)
 {
 	return (ReadingHeader *) reading->data;
 }
 
 ObjectEntry *
-reading_entry(const char *data, Size offset)
+object_reading_entry(const char *data, Size offset)
 {
 	return (ObjectEntry *) (data + offset);
 }
@@ -58,14 +58,14 @@ entry_size(const ObjectEntry *entry)
 }
 
 Size
-reading_next(const char *data, Size offset)
+object_reading_next(const char *data, Size offset)
 {
-	return offset + entry_size(reading_entry(data, offset));
+	return offset + entry_size(object_reading_entry(data, offset));
 }
 
 Size
-reading_append(Reading *reading, const ObjectEntry *entry,
-			   const int64 *values, int count, uint32 forced)
+object_reading_append(Reading *reading, const ObjectEntry *entry,
+					  const int64 *values, int count, uint32 forced)
 {
 	Size		offset = reading->used;
 	ObjectEntry *to;
@@ -79,7 +79,7 @@ reading_append(Reading *reading, const ObjectEntry *entry,
 		reading->data = repalloc_huge(reading->data, reading->room);
 	}
 
-	to = reading_entry(reading->data, offset);
+	to = object_reading_entry(reading->data, offset);
 	memcpy(to, entry, offsetof(ObjectEntry, values));
 	to->present = forced;
 	for (int i = 0; i < count; i++)
@@ -90,7 +90,7 @@ reading_append(Reading *reading, const ObjectEntry *entry,
 			to->values[kept++] = values[i];
 	}
 	reading->used += entry_size(to);
-	reading_header(reading)->count++;
+	object_reading_header(reading)->count++;
 	return offset;
 }
 
@@ -118,7 +118,7 @@ entry_set(ObjectEntry *entry, int value, int64 to)
 }
 
 void
-reading_index(ReadingIndex *index, char *data, Size size)
+object_reading_index(ReadingIndex *index, char *data, Size size)
 {
 	index->data = data;
 	index->size = size;
@@ -144,9 +144,9 @@ sort_places(ReadingIndex *index)
 	index->places = MemoryContextAllocHuge(CurrentMemoryContext,
 										   Max(count, 1) * sizeof(EntryPlace));
 	for (Size at = sizeof(ReadingHeader); at < index->size;
-		 at = reading_next(index->data, at))
+		 at = object_reading_next(index->data, at))
 	{
-		const ObjectEntry *entry = reading_entry(index->data, at);
+		const ObjectEntry *entry = object_reading_entry(index->data, at);
 
 		if (entry_was_taken(entry))
 			continue;
@@ -169,28 +169,28 @@ find_place(ReadingIndex *index, Oid relation)
 	place = bsearch(&key, index->places, index->place_count,
 					sizeof(EntryPlace), compare_places);
 	if (place == NULL ||
-		entry_was_taken(reading_entry(index->data, place->offset)))
+		entry_was_taken(object_reading_entry(index->data, place->offset)))
 		return 0;
 	return place->offset;
 }
 
 Size
-reading_take(ReadingIndex *index, Oid relation)
+object_reading_take(ReadingIndex *index, Oid relation)
 {
 	Size		found = 0;
 
 	if (index->data == NULL)
 		return 0;
 	if (index->cursor < index->size &&
-		reading_entry(index->data, index->cursor)->relation == relation)
+		object_reading_entry(index->data, index->cursor)->relation == relation)
 		found = index->cursor;
 	else
 		found = find_place(index, relation);
 
 	if (found != 0)
 	{
-		reading_entry(index->data, found)->relation = InvalidOid;
-		index->cursor = reading_next(index->data, found);
+		object_reading_entry(index->data, found)->relation = InvalidOid;
+		index->cursor = object_reading_next(index->data, found);
 	}
 	return found;
 }

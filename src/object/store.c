@@ -69,7 +69,7 @@ store_read_dictionary(Taking *taking)
 	Reading		reading;
 	int32		last_id = 0;
 
-	reading_begin(&reading, 0);
+	object_reading_begin(&reading, 0);
 	query_begin(sql, 1, &type, &letter, NULL);
 	context = MemoryContextSwitchTo(context);
 	for (uint64 i = 0; i < SPI_processed; i++)
@@ -85,13 +85,13 @@ store_read_dictionary(Taking *taking)
 		last_id = Max(last_id, entry.object_id);
 		/* the last row is not of an object: it has the highest number */
 		if (!isnull)
-			reading_append(&reading, &entry, NULL, 0, 0);
+			object_reading_append(&reading, &entry, NULL, 0, 0);
 	}
 	MemoryContextSwitchTo(context);
 	query_end();
 
-	reading_header(&reading)->next_object_id = last_id + 1;
-	reading_index(&taking->before, reading.data, reading.used);
+	object_reading_header(&reading)->next_object_id = last_id + 1;
+	object_reading_index(&taking->before, reading.data, reading.used);
 	taking->fresh = true;
 }
 
@@ -143,10 +143,10 @@ put_change(Taking *taking, const Change *change, PackedBuilder *lists)
 	int64		before[OBJECT_VALUES_MAX] = {0};
 	int64		grown = 0;
 
-	entry_values(reading_entry(taking->now.data, change->now), now,
+	entry_values(object_reading_entry(taking->now.data, change->now), now,
 				 taking->value_count);
 	if (change->before != 0)
-		entry_values(reading_entry(taking->before.data, change->before), before,
+		entry_values(object_reading_entry(taking->before.data, change->before), before,
 					 taking->value_count);
 
 	for (int i = taking->sizes_from; i < taking->since; i++)
@@ -201,7 +201,7 @@ store_snapshot(Taking *taking)
 	const ObjectKind *kind = taking->kind;
 	int			lists = kind->counters + kind->gauges + 2;
 	const ReadingHeader *before = previous_header(taking);
-	const ReadingHeader *now = reading_header(&taking->now);
+	const ReadingHeader *now = object_reading_header(&taking->now);
 	bool		forwards = !taking->fresh && now->at > before->at;
 	Oid			types[OBJECT_VALUES_MAX + FIXED_COLUMNS + 2];
 	Datum		values[OBJECT_VALUES_MAX + FIXED_COLUMNS + 2];
@@ -280,8 +280,8 @@ store_names(Taking *taking)
 					  OIDOID, sizeof(Oid), true, 'i', &tables, NULL, &count);
 	for (int i = 0; i < count; i++)
 	{
-		ObjectEntry *entry = reading_entry(taking->now.data,
-										   (Size) taking->unnamed_places.items[i]);
+		ObjectEntry *entry = object_reading_entry(taking->now.data,
+												  (Size) taking->unnamed_places.items[i]);
 
 		entry->table = DatumGetObjectId(tables[i]);
 		if (!OidIsValid(entry->table))
@@ -300,9 +300,9 @@ store_gone(Taking *taking)
 	Numbers		gone = {0};
 
 	for (Size at = sizeof(ReadingHeader); at < taking->before.size;
-		 at = reading_next(taking->before.data, at))
+		 at = object_reading_next(taking->before.data, at))
 	{
-		const ObjectEntry *entry = reading_entry(taking->before.data, at);
+		const ObjectEntry *entry = object_reading_entry(taking->before.data, at);
 
 		if (!entry_was_taken(entry))
 			numbers_add(&gone, Int32GetDatum(entry->object_id));

@@ -58,7 +58,7 @@ read_previous(Taking *taking)
 		store_read_dictionary(taking);
 		return;
 	}
-	reading_index(&taking->before, data, size);
+	object_reading_index(&taking->before, data, size);
 }
 
 static const Space *
@@ -130,7 +130,7 @@ note_change(Taking *taking, Form_pg_class form, Size now, Size before)
 						  taking->change_room * sizeof(Change));
 	}
 	change = &taking->changes[taking->change_count++];
-	change->object_id = reading_entry(taking->now.data, now)->object_id;
+	change->object_id = object_reading_entry(taking->now.data, now)->object_id;
 	change->tablespace = form->reltablespace;
 	change->toast = form->reltoastrelid;
 	change->now = now;
@@ -141,7 +141,7 @@ note_change(Taking *taking, Form_pg_class form, Size now, Size before)
 static void
 note_unnamed(Taking *taking, Size place)
 {
-	const ObjectEntry *entry = reading_entry(taking->now.data, place);
+	const ObjectEntry *entry = object_reading_entry(taking->now.data, place);
 
 	numbers_add(&taking->unnamed_ids, Int32GetDatum(entry->object_id));
 	numbers_add(&taking->unnamed_oids, ObjectIdGetDatum(entry->relation));
@@ -175,9 +175,9 @@ static void
 read_object(Taking *taking, Form_pg_class form, uint32 name_hash)
 {
 	const ObjectKind *kind = taking->kind;
-	Size		before = reading_take(&taking->before, form->oid);
+	Size		before = object_reading_take(&taking->before, form->oid);
 	const ObjectEntry *old = before == 0 ? NULL :
-	reading_entry(taking->before.data, before);
+	object_reading_entry(taking->before.data, before);
 	int64		values[OBJECT_VALUES_MAX] = {0};
 	int64		previous[OBJECT_VALUES_MAX] = {0};
 	ObjectEntry entry = {
@@ -202,7 +202,7 @@ read_object(Taking *taking, Form_pg_class form, uint32 name_hash)
 	else if (form->relpages <= 0 && all_zero(values, taking->sizes_from))
 		return;
 	else
-		entry.object_id = reading_header(&taking->now)->next_object_id++;
+		entry.object_id = object_reading_header(&taking->now)->next_object_id++;
 
 	/* what was vacuumed or analyzed has other pages, too */
 	other_file = old == NULL || taking->fresh ||
@@ -214,8 +214,8 @@ read_object(Taking *taking, Form_pg_class form, uint32 name_hash)
 	if (stored)
 		values[taking->written] = kind->written(&entry, values);
 
-	now = reading_append(&taking->now, &entry, values, taking->value_count,
-						 taking->forced);
+	now = object_reading_append(&taking->now, &entry, values, taking->value_count,
+								taking->forced);
 	if (stored || values[taking->written] != values[taking->measured])
 	{
 		Change	   *change = note_change(taking, form, now, before);
@@ -271,13 +271,13 @@ read_now(Taking *taking)
 	(void) set_config_option("stats_fetch_consistency", "none", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 
-	reading_begin(&taking->now, taking->before.size);
-	reading_header(&taking->now)->at = taking->collection->at;
-	reading_header(&taking->now)->next_object_id =
+	object_reading_begin(&taking->now, taking->before.size);
+	object_reading_header(&taking->now)->at = taking->collection->at;
+	object_reading_header(&taking->now)->next_object_id =
 		previous_header(taking)->next_object_id;
 	database = pgstat_fetch_stat_dbentry(MyDatabaseId);
 	if (database != NULL)
-		reading_header(&taking->now)->database_reset =
+		object_reading_header(&taking->now)->database_reset =
 			database->stat_reset_timestamp;
 	read_objects(taking);
 
@@ -318,7 +318,7 @@ toast_bytes(const Taking *taking, Oid relation)
 static void
 measure_one(Taking *taking, Change *change)
 {
-	ObjectEntry *entry = reading_entry(taking->now.data, change->now);
+	ObjectEntry *entry = object_reading_entry(taking->now.data, change->now);
 	int64		values[OBJECT_VALUES_MAX];
 
 	entry_set(entry, taking->sizes_from,

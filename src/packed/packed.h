@@ -138,6 +138,25 @@ packed_add(PackedBuilder *builder, int64 value)
 }
 
 /*
+ * Append a value at a position from 0 on, which is not before the end; what is
+ * skipped is 0.
+ */
+static inline void
+packed_add_at(PackedBuilder *builder, int32 position, int64 value)
+{
+	builder->count = position;
+	packed_add(builder, value);
+}
+
+/* Append zeroes until there are so many values. */
+static inline void
+packed_pad(PackedBuilder *builder, int32 count)
+{
+	if (builder->count < count)
+		builder->count = count;
+}
+
+/*
  * Return the list as a dbmaint_packed in the current memory context, and free
  * the builder's memory.  With null_if_zero, NULL for a list without a value
  * other than 0: a column that is null stands for zeroes.
