@@ -25,6 +25,10 @@ SQL_PIECES = \
 	src/latency/latency.sql \
 	src/history/history.sql \
 	src/collect/collect.sql \
+	src/activity/activity.sql \
+	src/activity/recorder.sql \
+	src/activity/message_log.sql \
+	src/activity/connections.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \

@@ -9,6 +9,8 @@
  */
 #include "compat.h"
 
+#include "activity/activity.h"
+#include "activity/message_log.h"
 #include "catalog/pg_type.h"
 #include "collect/collect.h"
 #include "executor/spi.h"
@@ -30,6 +32,12 @@ const CollectorInfo collectors[] =
 	collect_server},
 	{"host", METRIC_CLUSTER, &setting_sample_interval_s,
 	collect_host},
+	{"activity_history", METRIC_CLUSTER, &setting_activity_history_interval_s,
+	collect_activity_history},
+	{"log", METRIC_CLUSTER, &setting_activity_history_interval_s,
+	collect_log},
+	{"connections", METRIC_CLUSTER, &connections_interval_s,
+	collect_connections},
 };
 
 const int	collector_count = lengthof(collectors);
