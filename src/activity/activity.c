@@ -138,10 +138,15 @@ begin_row(TimestampTz at)
 	return row;
 }
 
-/* The row that fills, NULL if there is none; finishes one whose time is over. */
+/*
+ * The row that fills, NULL if there is none.  Finishes one whose time is over,
+ * which a shorter interval may make earlier than when it began.
+ */
 static ActivityRow *
 current_row(TimestampTz at)
 {
+	TimestampTz length = setting_activity_history_interval_s * USECS_PER_SEC;
+
 	for (int i = 0; i < ROWS; i++)
 	{
 		ActivityRow *row = &activity->rows[i];
@@ -149,8 +154,10 @@ current_row(TimestampTz at)
 		if (row->from_at == 0 || row->finished)
 			continue;
 		/* the clock may have been set back */
-		if (at >= row->from_at && at < row->to_at)
+		if (at >= row->from_at && at < Min(row->to_at, row->from_at + length))
 			return row;
+		if (at >= row->from_at && at < row->to_at)
+			row->to_at = at - at % length;
 		row->finished = true;
 	}
 	return NULL;

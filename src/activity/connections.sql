@@ -125,11 +125,11 @@ AS $$
          GROUP BY f.application, f.username)
     SELECT t.application, t.username, t.days, t.first, t.last,
            CASE WHEN t.days >= 3 THEN t.slope END,
-           CASE WHEN t.days >= 3 THEN t.slope >= 0.5 AND t.fit >= 0.5 END
+           CASE WHEN t.days >= 3 THEN t.slope >= 0.5 AND t.fit >= 0.5 AND t.last >= 1.1 * t.first END
       FROM trends AS t
 $$;
 COMMENT ON FUNCTION dbmaint_connection_growth(int) IS
-'How the connections of each application and user grow, from the least number of each of the last days, below which a leak does not let it fall: slope of the least-squares line in sessions a day, and whether they grow (by half a session a day or more, on a line that explains half of the variance). NULL with less than three days of history.';
+'How the connections of each application and user grow, from the least number of each of the last days, below which a leak does not let it fall: slope of the least-squares line in sessions a day, and whether they grow (by half a session a day or more, on a line that explains half of the variance, and by a tenth in all). NULL with less than three days of history.';
 
 CREATE FUNCTION dbmaint_connection_leaks(
     idle_for interval DEFAULT '10 minutes',
