@@ -29,6 +29,7 @@ SQL_PIECES = \
 	src/activity/recorder.sql \
 	src/activity/message_log.sql \
 	src/activity/connections.sql \
+	src/activity/sessions.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \

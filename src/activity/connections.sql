@@ -28,7 +28,7 @@ COMMENT ON COLUMN dbmaint_connection_history.idle_sessions IS
 COMMENT ON COLUMN dbmaint_connection_history.idle_in_transaction_sessions IS
 'Of them, idle in a transaction for over a minute.';
 
-CREATE FUNCTION dbmaint_read_sessions(
+CREATE FUNCTION dbmaint_count_sessions(
     idle_for interval, in_transaction_for interval,
     OUT application text, OUT username text, OUT sessions int,
     OUT idle_sessions int, OUT idle_in_transaction_sessions int,
@@ -59,7 +59,7 @@ BEGIN
      GROUP BY p.application, p.username;
 END
 $$;
-COMMENT ON FUNCTION dbmaint_read_sessions(interval, interval) IS
+COMMENT ON FUNCTION dbmaint_count_sessions(interval, interval) IS
 'The server''s client connections now, without the calling one, by application and user: how many, how many of them idle and idle in transaction for at least those times, the longest of each in milliseconds (NULL where there is none), and from where ("local": the server''s own machine)';
 
 CREATE FUNCTION dbmaint_store_connections(at timestamptz)
@@ -79,7 +79,7 @@ BEGIN
                    array_agg(r.sessions ORDER BY r.application, r.username) AS sessions,
                    array_agg(r.idle_sessions ORDER BY r.application, r.username) AS idle,
                    array_agg(r.idle_in_transaction_sessions ORDER BY r.application, r.username) AS in_transaction
-              FROM @extschema@.dbmaint_read_sessions(interval '10 minutes', interval '1 minute') AS r) AS s
+              FROM @extschema@.dbmaint_count_sessions(interval '10 minutes', interval '1 minute') AS r) AS s
      WHERE d.datname = current_database()
         ON CONFLICT DO NOTHING;
 END
@@ -161,7 +161,7 @@ BEGIN
                r.longest_idle_ms AS idle_ms, r.longest_idle_in_transaction_ms AS in_transaction_ms,
                r.client_addresses[:10] AS addresses, g.sessions_per_day AS slope, g.growing AS grows,
                g.days_known, g.least_first_day, g.least_last_day
-          FROM @extschema@.dbmaint_read_sessions(idle_for, in_transaction_for) AS r
+          FROM @extschema@.dbmaint_count_sessions(idle_for, in_transaction_for) AS r
                FULL JOIN @extschema@.dbmaint_connection_growth(days) AS g
                       ON g.application = r.application AND g.username = r.username)
     SELECT j.application, j.username, j.sessions, j.idle, j.in_transaction,
@@ -194,10 +194,10 @@ COMMENT ON FUNCTION dbmaint_connection_leaks(interval, interval, int) IS
 REVOKE ALL ON dbmaint_connection_history FROM PUBLIC;
 GRANT SELECT ON dbmaint_connection_history TO pg_monitor;
 REVOKE ALL ON FUNCTION
-    dbmaint_read_sessions(interval, interval), dbmaint_store_connections(timestamptz),
+    dbmaint_count_sessions(interval, interval), dbmaint_store_connections(timestamptz),
     dbmaint_connection_growth(int), dbmaint_connection_leaks(interval, interval, int)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
-    dbmaint_read_sessions(interval, interval), dbmaint_connection_growth(int),
+    dbmaint_count_sessions(interval, interval), dbmaint_connection_growth(int),
     dbmaint_connection_leaks(interval, interval, int)
 TO pg_monitor;

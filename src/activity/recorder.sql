@@ -21,6 +21,8 @@ CREATE TABLE dbmaint_recordings (
     to_at timestamptz,
     observations bigint NOT NULL
 );
+COMMENT ON SEQUENCE dbmaint_recordings_recording_id_seq IS
+'Numbers of recordings; not dumped, as the recordings are not';
 CREATE INDEX dbmaint_recordings_recorded_at_idx ON dbmaint_recordings (recorded_at);
 COMMENT ON TABLE dbmaint_recordings IS
 'Recordings that dbmaint_recorder_freeze() kept, one row each';

@@ -92,6 +92,8 @@ is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) 
 
 # Writing, and what samplers call, is for the owner.
 my %writes = map { $_ => 1 } qw(dbmaint_run_due dbmaint_expire_history
+  dbmaint_recorder_freeze dbmaint_require_untriggered dbmaint_sample_activity
+  dbmaint_store_activity dbmaint_store_connections dbmaint_store_log
   dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p

@@ -103,6 +103,15 @@ is( $node->safe_psql('postgres', q{SELECT idle_in_transaction_sessions, client_a
 	'1|{local}|warning', 'a transaction that is kept open looks like a leak');
 is( $node->safe_psql('postgres', 'SELECT count(*) FROM dbmaint_connection_leaks()'), '0', 'a young one does not');
 
+# locks, now
+is( $node->safe_psql('postgres', "SELECT blocked_pid, waiting_ms > 0, lock_mode, relation, blocking_pid, blocking_state FROM dbmaint_blocked() ORDER BY blocking_pid DESC"),
+	"$waiter->{pid}|t|AccessShareLock|public.t|$holder->{pid}|idle in transaction\n$orphan->{pid}|t|AccessShareLock|public.u|0|prepared transaction",
+	'who waits for whom');
+is( $node->safe_psql('postgres', q{SELECT lock_mode, granted, waiting, longest_wait_ms > 0, array_length(pids, 1) FROM dbmaint_locks() WHERE relation = 'public.t'}),
+	"AccessShareLock|0|1|t|1\nAccessExclusiveLock|1|0||1", 'which locks there are');
+is( $node->safe_psql('postgres', q{SELECT database, username = current_user, connections, oldest_transaction_ms > 0 FROM dbmaint_connections() WHERE state = 'idle in transaction'}),
+	'postgres|t|1|t', 'who is connected');
+
 # sessions that come and go
 my $sampler = process_of($node, 'postgres');
 $node->safe_psql('postgres', 'SELECT 1') foreach (1 .. 20);
