@@ -10,8 +10,10 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT a.datname::text, a.usename::text, a.application_name, a.state, count(*)::int,
-           (extract(epoch FROM max(greatest(clock_timestamp() - a.state_change, interval '0'))) * 1000)::float8,
-           (extract(epoch FROM max(greatest(clock_timestamp() - a.xact_start, interval '0'))) * 1000)::float8
+           (extract(epoch FROM max(greatest(clock_timestamp() - a.state_change, interval '0'))
+               FILTER (WHERE a.state_change IS NOT NULL)) * 1000)::float8,
+           (extract(epoch FROM max(greatest(clock_timestamp() - a.xact_start, interval '0'))
+               FILTER (WHERE a.xact_start IS NOT NULL)) * 1000)::float8
       FROM pg_stat_activity AS a
      WHERE a.backend_type = 'client backend'
      GROUP BY a.datname, a.usename, a.application_name, a.state
@@ -33,7 +35,8 @@ BEGIN
     SELECT coalesce(format('%I.%I', n.nspname, c.relname), format('(dropped: %s)', l.relation)),
            l.mode, (count(*) FILTER (WHERE l.granted))::int,
            (count(*) FILTER (WHERE NOT l.granted))::int,
-           (extract(epoch FROM max(greatest(clock_timestamp() - l.waitstart, interval '0'))) * 1000)::float8,
+           (extract(epoch FROM max(greatest(clock_timestamp() - l.waitstart, interval '0'))
+               FILTER (WHERE NOT l.granted AND l.waitstart IS NOT NULL)) * 1000)::float8,
            array_agg(DISTINCT l.pid)
       FROM pg_locks AS l
            LEFT JOIN (pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace) ON c.oid = l.relation
@@ -58,12 +61,14 @@ AS $$
 BEGIN
     RETURN QUERY
     SELECT w.pid, w.usename::text, w.query,
-           (extract(epoch FROM greatest(clock_timestamp() - l.waitstart, interval '0')) * 1000)::float8,
+           CASE WHEN l.waitstart IS NOT NULL THEN
+               (extract(epoch FROM greatest(clock_timestamp() - l.waitstart, interval '0')) * 1000)::float8 END,
            l.locktype, l.mode,
            CASE WHEN d.datname = current_database() THEN format('%I.%I', n.nspname, c.relname) END,
            b.pid, h.usename::text,
            CASE WHEN b.pid = 0 THEN 'prepared transaction' ELSE h.state END, h.query,
-           (extract(epoch FROM greatest(clock_timestamp() - h.xact_start, interval '0')) * 1000)::float8
+           CASE WHEN h.xact_start IS NOT NULL THEN
+               (extract(epoch FROM greatest(clock_timestamp() - h.xact_start, interval '0')) * 1000)::float8 END
       FROM pg_locks AS l
            JOIN pg_stat_activity AS w ON w.pid = l.pid
            CROSS JOIN LATERAL (SELECT DISTINCT u.pid FROM unnest(pg_blocking_pids(l.pid)) AS u(pid)) AS b
