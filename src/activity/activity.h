@@ -63,9 +63,8 @@ extern void activity_shared_attach(void);
 extern TimestampTz activity_next_tick(TimestampTz now);
 
 /*
- * Takes the tick that is due at the time, if any, and nobody else took it.
- * Only outside of transactions that could be held up by it: never.  Raises no
- * error but for want of memory.
+ * Takes the tick that is due at the time, if there is one that nobody else
+ * took.  In a transaction or not; raises no error but for want of memory.
  */
 extern void activity_tick(TimestampTz now);
 

@@ -25,6 +25,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
@@ -87,22 +88,33 @@ find_blocker(int pid)
 
 	if (ArrayGetNItems(ARR_NDIM(pids), ARR_DIMS(pids)) > 0)
 		blocker = *(int32 *) ARR_DATA_PTR(pids);
-	pfree(pids);
 	return blocker;
 }
 
+/*
+ * Finds whom the first waiting sessions wait for.  The lock manager's answer is
+ * large, and a tick has no transaction whose end would free it.
+ */
 static void
 find_blockers(Observation *observations, int count)
 {
+	static MemoryContext context = NULL;
+	MemoryContext old;
 	int			asked = 0;
 
+	if (context == NULL)
+		context = AllocSetContextCreate(TopMemoryContext, "dbmaint recorder",
+										ALLOCSET_DEFAULT_SIZES);
+	old = MemoryContextSwitchTo(context);
 	for (int i = 0; i < count && asked < MOST_BLOCKERS_A_TICK; i++)
 	{
 		if (WAIT_CLASS(observations[i].wait) != PG_WAIT_LOCK)
 			continue;
 		observations[i].blocked_by = find_blocker(observations[i].pid);
+		MemoryContextReset(context);
 		asked++;
 	}
+	MemoryContextSwitchTo(old);
 }
 
 void
