@@ -31,6 +31,7 @@ SQL_PIECES = \
 	src/activity/connections.sql \
 	src/activity/sessions.sql \
 	src/worker/worker.sql \
+	src/bloat/bloat.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \
 	src/health/checks_storage.sql \

@@ -57,6 +57,7 @@ ALTER SYSTEM RESET dbmaint.max_history_size;
 SELECT pg_reload_conf();
 
 -- bad input
+\set SHOW_CONTEXT never
 SELECT dbmaint_expire_history(NULL);
 SELECT dbmaint_expire_history(now(), 0);
 DROP PUBLICATION everything;

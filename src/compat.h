@@ -16,6 +16,7 @@
 
 #include "postgres.h"
 
+#include "common/relpath.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -130,6 +131,21 @@ backend_status_proc(int entry)
 #if PG_VERSION_NUM < 170000
 #define AmBackgroundWorkerProcess() IsBackgroundWorker
 #endif
+
+/*
+ * 18: GetRelationPath() gives a struct.  The first file of what is not a
+ * temporary relation, palloc'd; -1 is nobody's BackendId, or since 17 nobody's
+ * ProcNumber.
+ */
+static inline char *
+relation_file_path(Oid database, Oid tablespace, Oid file)
+{
+#if PG_VERSION_NUM >= 180000
+	return pstrdup(GetRelationPath(database, tablespace, file, -1, MAIN_FORKNUM).str);
+#else
+	return GetRelationPath(database, tablespace, file, -1, MAIN_FORKNUM);
+#endif
+}
 
 /* 16: palloc_object() and its kin. */
 #ifndef palloc_object

@@ -25,6 +25,7 @@
 #include "latency/latency.h"
 #include "metric.h"
 #include "port/atomics.h"
+#include "storage/dsm.h"
 #include "storage/lwlock.h"
 
 #define MAX_COLLECTORS 16
@@ -52,6 +53,22 @@ typedef struct SampleMemory
 	double		cpu_idle;
 } SampleMemory;
 
+/* What is remembered between two snapshots; see snapshot/snapshot.h. */
+typedef enum SnapshotKind
+{
+	SNAPSHOT_STATEMENTS,
+	SNAPSHOT_INDEXES,
+	SNAPSHOT_TABLES,
+	SNAPSHOT_KINDS				/* how many there are */
+} SnapshotKind;
+
+typedef struct SnapshotArea
+{
+	Oid			extension_oid;	/* the installation that made it */
+	dsm_handle	handle;
+	Size		size;			/* 0: there is none */
+} SnapshotArea;
+
 typedef struct DatabaseSlot
 {
 	Oid			database_oid;	/* InvalidOid: the slot is free */
@@ -72,6 +89,7 @@ typedef struct DatabaseSlot
 	char		last_error[LAST_ERROR_LENGTH];
 
 	SampleMemory samples;
+	SnapshotArea snapshots[SNAPSHOT_KINDS];
 } DatabaseSlot;
 
 typedef struct DatabaseHold

@@ -21,15 +21,15 @@
 const CollectorInfo collectors[] =
 {
 	{"response_time", METRIC_DATABASE, &setting_sample_interval_s,
-	collect_response_time},
+	collect_response_time, false},
 	{"activity", METRIC_CLUSTER, &setting_sample_interval_s,
-	collect_activity},
+	collect_activity, false},
 	{"database", METRIC_DATABASE, &setting_sample_interval_s,
-	collect_database},
+	collect_database, false},
 	{"database_size", METRIC_DATABASE, &setting_objects_interval_s,
-	collect_database_size},
+	collect_database_size, false},
 	{"server", METRIC_CLUSTER, &setting_sample_interval_s,
-	collect_server},
+	collect_server, false},
 	{"host", METRIC_CLUSTER, &setting_sample_interval_s,
 	collect_host},
 	{"activity_history", METRIC_CLUSTER, &setting_activity_history_interval_s,
@@ -38,6 +38,7 @@ const CollectorInfo collectors[] =
 	collect_log},
 	{"connections", METRIC_CLUSTER, &connections_interval_s,
 	collect_connections},
+	collect_host, false},
 };
 
 const int	collector_count = lengthof(collectors);

@@ -3,7 +3,9 @@
  * collect.h
  *		The collector table: what a sampler's round reads, and how often.
  *
- * A collector is one file and one row in collect.c.  Its callback runs in a
+ * A collector is one file and one row in collect.c.  One with a history of its
+ * own writes it there, and is due by itself; the others' readings make a row
+ * of performance_metrics, so they are due with a sample.  A callback runs in a
  * step of its own (step/guard.h): an error costs its readings, never the
  * sample.  It must not wait, and gets the round's time as an argument: nothing
  * here asks the clock.
@@ -37,6 +39,7 @@ typedef struct CollectorInfo
 	MetricScope scope;			/* METRIC_CLUSTER: home database only */
 	const int  *interval_s;
 	void		(*collect) (Collection *collection);
+	bool		own_history;	/* gives the sample's row no readings */
 } CollectorInfo;
 
 extern const CollectorInfo collectors[];

@@ -61,12 +61,10 @@ history_find_extension(Extension *extension)
 	return HeapTupleIsValid(tuple);
 }
 
-/* Locks performance_metrics; returns false if it is no longer there. */
-static bool
-lock_history(const Extension *extension)
+bool
+history_lock(const Extension *extension, const char *table)
 {
-	Oid			relid = get_relname_relid("performance_metrics",
-										  extension->schema_oid);
+	Oid			relid = get_relname_relid(table, extension->schema_oid);
 	Relation	rel;
 	bool		foreign_code;
 
@@ -81,7 +79,7 @@ lock_history(const Extension *extension)
 	if (foreign_code)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"performance_metrics\" has triggers or rules"),
+				 errmsg("table \"%s\" has triggers or rules", table),
 				 errdetail("They would run with the rights of a superuser."),
 				 errhint("Drop them.")));
 	return true;
@@ -130,7 +128,7 @@ history_write(const Extension *extension, const Collection *collection)
 	Datum		values[METRIC_COUNT + FIXED_COLUMNS];
 	char		nulls[METRIC_COUNT + FIXED_COLUMNS];
 
-	if (!lock_history(extension))
+	if (!history_lock(extension, "performance_metrics"))
 		return false;
 
 	memset(nulls, ' ', sizeof(nulls));
@@ -174,7 +172,7 @@ history_expire(const Extension *extension, TimestampTz at)
 	int64		expired = 0;
 	bool		isnull;
 
-	if (!lock_history(extension))
+	if (!history_lock(extension, "performance_metrics"))
 		return 0;
 	if (query_begin(sql, 1, &type, &value, NULL) > 0)
 		expired = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],

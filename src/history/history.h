@@ -30,9 +30,15 @@ typedef struct Extension
 extern bool history_find_extension(Extension *extension);
 
 /*
- * Inserts the collection as a row.  Returns false if the table is gone, as
- * it is when the extension was dropped meanwhile.  Refuses a table on which
- * somebody put triggers or rules, since they would run as superuser.
+ * Locks a table of history, to be written by whoever calls.  Returns false if
+ * it is gone, as it is when the extension was dropped meanwhile.  Refuses one
+ * on which somebody put triggers or rules, since they would run as superuser.
+ */
+extern bool history_lock(const Extension *extension, const char *table);
+
+/*
+ * Inserts the collection as a row of performance_metrics.  Returns false if
+ * the table is gone; refuses it as history_lock() does.
  */
 extern bool history_write(const Extension *extension,
 						  const Collection *collection);

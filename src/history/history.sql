@@ -229,6 +229,88 @@ SELECT w.week, w.avg_response_time, w.min_response_time, w.max_response_time,
 COMMENT ON VIEW dbmaint_monthly_summary IS
 'The runbooks'' monthly summary: response time of each week of the last 30 days, in milliseconds, over all statements of the week, and its change against the week before in per cent';
 
+CREATE FUNCTION dbmaint_history_tables(
+    OUT history regclass, OUT time_column text, OUT kept interval,
+    OUT capped bool)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT c.oid::regclass, t.time_column,
+           coalesce(current_setting(t.setting, true), t.otherwise)::interval,
+           t.capped
+      FROM (VALUES
+            ('performance_metrics'::name, 'timestamp', 'dbmaint.retention', '35d', true)
+           ) AS t(history, time_column, setting, otherwise, capped)
+      JOIN pg_extension AS e ON e.extname = 'dbmaint'
+      JOIN pg_class AS c ON c.relname = t.history AND c.relnamespace = e.extnamespace
+$$;
+COMMENT ON FUNCTION dbmaint_history_tables() IS
+'The tables of history that expire: the column that holds a row''s time, how long rows are kept, and whether the table shares dbmaint.max_history_size';
+
+CREATE FUNCTION dbmaint_row_bytes(history regclass, time_column text)
+RETURNS float8
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    columns text;
+    bytes float8;
+BEGIN
+    -- Each column by itself: what lies in the TOAST table counts, too.
+    SELECT string_agg(format('coalesce(pg_column_size(r.%I), 0)', a.attname), ' + ')
+      INTO columns
+      FROM pg_attribute AS a
+     WHERE a.attrelid = history AND a.attnum > 0 AND NOT a.attisdropped;
+    EXECUTE format('SELECT avg(%s) + 100 FROM (SELECT * FROM %s ORDER BY %I DESC LIMIT 1000) AS r',
+                   columns, history, time_column)
+       INTO bytes;
+    RETURN bytes;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_row_bytes(regclass, text) IS
+'What a row of a table of history takes, in bytes: the mean of the newest thousand, with 100 bytes for tuple header, item pointer and index entries; NULL where there is none. Files do not shrink when rows go, so their size does not tell.';
+
+CREATE FUNCTION dbmaint_expire_table(
+    history regclass, time_column text, keep_from timestamptz,
+    cap_bytes float8, batch_rows int)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    capped_from timestamptz;
+    expired bigint;
+BEGIN
+    -- They would run with the rights of the sampler, a superuser.
+    IF EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = history AND NOT t.tgisinternal)
+       OR EXISTS (SELECT FROM pg_rewrite AS r WHERE r.ev_class = history) THEN
+        RAISE EXCEPTION 'table "%" has triggers or rules', history
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'They would run with the rights of a superuser.',
+                  HINT = 'Drop them.';
+    END IF;
+
+    IF cap_bytes IS NOT NULL THEN
+        EXECUTE format('SELECT %2$I FROM %1$s ORDER BY %2$I DESC OFFSET $1 LIMIT 1',
+                       history, time_column)
+           INTO capped_from
+          USING greatest((cap_bytes / @extschema@.dbmaint_row_bytes(history, time_column))::bigint - 1, 0);
+        keep_from := greatest(keep_from, capped_from);
+    END IF;
+
+    EXECUTE format('DELETE FROM %1$s AS m WHERE m.ctid = ANY (ARRAY('
+                   '    SELECT o.ctid FROM %1$s AS o WHERE o.%2$I < $1'
+                   '     ORDER BY o.%2$I LIMIT $2 FOR UPDATE SKIP LOCKED))',
+                   history, time_column)
+     USING keep_from, batch_rows;
+    GET DIAGNOSTICS expired = ROW_COUNT;
+    RETURN expired;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_expire_table(regclass, text, timestamptz, float8, int) IS
+'Deletes at most batch_rows rows of a table of history, the oldest, that are older than keep_from or too many for cap_bytes (NULL: no cap); returns how many. Part of dbmaint_expire_history().';
+
 CREATE FUNCTION dbmaint_expire_history(
     at timestamptz DEFAULT now(), batch_rows int DEFAULT 10000)
 RETURNS bigint
@@ -236,13 +318,10 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    retention interval := coalesce(current_setting('dbmaint.retention', true), '35d')::interval;
-    cap_bytes bigint := pg_size_bytes(coalesce(current_setting('dbmaint.max_history_size', true), '1GB'));
-    keep_from timestamptz;
-    capped_from timestamptz;
-    row_bytes float8;
-    history regclass;
-    expired bigint;
+    cap_bytes float8 := pg_size_bytes(coalesce(current_setting('dbmaint.max_history_size', true), '1GB'));
+    total_bytes float8;
+    t record;
+    expired bigint := 0;
 BEGIN
     IF at IS NULL OR batch_rows IS NULL OR batch_rows < 1 THEN
         RAISE EXCEPTION 'at must be a time, and batch_rows a positive number'
@@ -250,39 +329,32 @@ BEGIN
                   HINT = 'For example: dbmaint_expire_history(now(), 10000).';
     END IF;
 
-    keep_from := at - retention;
+    SELECT sum(pg_total_relation_size(h.history))
+      INTO total_bytes
+      FROM @extschema@.dbmaint_history_tables() AS h
+     WHERE h.capped;
 
-    SELECT m.tableoid INTO history FROM @extschema@.performance_metrics AS m LIMIT 1;
-    IF cap_bytes > 0 AND history IS NOT NULL
-       AND pg_total_relation_size(history) > cap_bytes THEN
-        -- Files do not shrink when rows go, so the size that counts is the
-        -- rows': what the newest thousand take, with tuple header, item
-        -- pointer and index entries.
-        SELECT avg(r.bytes) + 100 INTO row_bytes
-          FROM (SELECT pg_column_size(m.*) AS bytes
-                  FROM @extschema@.performance_metrics AS m
-                 ORDER BY m."timestamp" DESC LIMIT 1000) AS r;
-        SELECT m."timestamp" INTO capped_from
-          FROM @extschema@.performance_metrics AS m
-         ORDER BY m."timestamp" DESC
-        OFFSET greatest((cap_bytes / row_bytes)::bigint - 1, 0) LIMIT 1;
-        keep_from := greatest(keep_from, capped_from);
-    END IF;
-
-    DELETE FROM @extschema@.performance_metrics AS m
-     WHERE m.ctid = ANY (ARRAY(
-               SELECT o.ctid FROM @extschema@.performance_metrics AS o
-                WHERE o."timestamp" < keep_from
-                ORDER BY o."timestamp" LIMIT batch_rows
-                  FOR UPDATE SKIP LOCKED));
-    GET DIAGNOSTICS expired = ROW_COUNT;
+    FOR t IN
+        SELECT h.history, h.time_column, h.kept,
+               -- each table may keep what is its share of the files' size
+               CASE WHEN h.capped AND cap_bytes > 0 AND total_bytes > cap_bytes
+                    THEN cap_bytes * pg_total_relation_size(h.history) / total_bytes END AS share
+          FROM @extschema@.dbmaint_history_tables() AS h
+    LOOP
+        expired := expired + @extschema@.dbmaint_expire_table(
+            t.history, t.time_column, at - t.kept, t.share, batch_rows);
+        EXIT WHEN expired > 0;
+    END LOOP;
     RETURN expired;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_expire_history(timestamptz, int) IS
-'Deletes at most batch_rows rows of history that are older than dbmaint.retention at the given time, or do not fit into dbmaint.max_history_size, oldest first; returns how many. The sampler calls it until nothing is left, each time in a transaction of its own.';
+'Deletes at most batch_rows rows of history, of one table of dbmaint_history_tables(), that are older than it is kept at the given time, or do not fit into dbmaint.max_history_size, oldest first; returns how many. The sampler calls it until nothing is left, each time in a transaction of its own.';
 
 REVOKE ALL ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary FROM PUBLIC;
 GRANT SELECT ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary TO pg_monitor;
-REVOKE ALL ON FUNCTION dbmaint_response_time(interval), dbmaint_expire_history(timestamptz, int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION dbmaint_response_time(interval) TO pg_monitor;
+REVOKE ALL ON FUNCTION dbmaint_response_time(interval), dbmaint_history_tables(),
+    dbmaint_row_bytes(regclass, text), dbmaint_expire_history(timestamptz, int),
+    dbmaint_expire_table(regclass, text, timestamptz, float8, int) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION dbmaint_response_time(interval), dbmaint_history_tables(),
+    dbmaint_row_bytes(regclass, text) TO pg_monitor;

@@ -26,6 +26,7 @@
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "settings.h"
+#include "snapshot/snapshot.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/procarray.h"
@@ -250,6 +251,7 @@ prune_slots(Launcher *launcher)
 	for (int i = 0; i < shared_state->slot_count; i++)
 	{
 		DatabaseSlot *slot = &shared_state->slots[i];
+		SnapshotArea old[SNAPSHOT_KINDS] = {0};
 		int			wake = 0;
 
 		LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
@@ -274,7 +276,13 @@ prune_slots(Launcher *launcher)
 					slot->database_oid = InvalidOid;
 			}
 		}
+		if (!OidIsValid(slot->database_oid) || slot->state == DATABASE_ABSENT)
+		{
+			memcpy(old, slot->snapshots, sizeof(old));
+			memset(slot->snapshots, 0, sizeof(old));
+		}
 		LWLockRelease(shared_state->lock);
+		snapshot_free(old);
 		shared_wake_process(wake);
 	}
 	return running;

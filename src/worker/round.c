@@ -25,7 +25,7 @@
 #define EXPIRY_INTERVAL_S 300
 #define BACKOFF_MOST_US (300 * USECS_PER_SEC)
 
-/* the first of the collector table keeps the time: a round is due when it is */
+/* the first of the collector table keeps the time of the samples */
 #define SAMPLE_COLLECTOR 0
 
 /* Everything that the steps of one round share. */
@@ -36,6 +36,7 @@ typedef struct Round
 	Extension	extension;
 	bool		installed;
 	bool		home;
+	bool		sample;			/* a row of performance_metrics is due */
 	Collection	collection;
 	bool		written;
 	int64		expired;
@@ -158,60 +159,75 @@ interval_us(int collector)
 }
 
 /*
- * Is the collector due?  Those that keep the sample's interval run in every
- * round, so that a row has all of their readings; slower ones in the first
- * round that is not before their time.
+ * Is the collector due?  Those that keep the sample's interval run with every
+ * sample, so that a row has all of their readings; slower ones with the first
+ * that is not before their time.  What has a history of its own needs none.
  */
 static bool
-collector_due(const DatabaseSlot *slot, int collector, TimestampTz at,
-			  int64 *due, int64 *missed)
+collector_due(const Round *round, int collector, int64 *due, int64 *missed)
 {
-	if (collector != SAMPLE_COLLECTOR &&
-		collectors[collector].interval_s == collectors[SAMPLE_COLLECTOR].interval_s)
+	const CollectorInfo *info = &collectors[collector];
+	const TimestampTz *last_due = round->slot->last_due;
+
+	if (collector != SAMPLE_COLLECTOR && !info->own_history && !round->sample)
+		return false;
+	if (collector != SAMPLE_COLLECTOR && !info->own_history &&
+		info->interval_s == collectors[SAMPLE_COLLECTOR].interval_s)
 	{
-		*due = slot->last_due[SAMPLE_COLLECTOR];
+		*due = last_due[SAMPLE_COLLECTOR];
 		*missed = 0;
 		return true;
 	}
-	return schedule_due(slot->last_due[collector], interval_us(collector), at,
-						due, missed);
+	return schedule_due(last_due[collector], interval_us(collector),
+						round->collection.at, due, missed);
 }
 
-/*
- * Runs the collectors that are due.  Returns false if no sample is.  A
- * clustered one in another database than home is not due there, ever.
- */
+/* Runs one collector; what it failed to read costs nobody else anything. */
+static void
+run_collector(Round *round, int collector, RoundReport *report)
+{
+	Collection *collection = &round->collection;
+	Readings   *saved_readings = palloc_object(Readings);
+	SampleMemory *saved_memory = palloc_object(SampleMemory);
+
+	*saved_readings = collection->readings;
+	*saved_memory = *collection->now;
+	collection->collector = collector;
+	report->status[collector] = run_step(round, collectors[collector].name,
+										 step_collect);
+	if (report->status[collector] != NULL)
+		forget_readings(collection, saved_readings, saved_memory);
+	else
+		report->status[collector] = pstrdup("ok");
+	pfree(saved_readings);
+	pfree(saved_memory);
+}
+
+/* Runs the collectors that are due.  Returns false if none is. */
 static bool
 run_collectors(Round *round, RoundReport *report)
 {
-	Collection *collection = &round->collection;
 	DatabaseSlot *slot = round->slot;
-	Readings   *saved_readings = palloc_object(Readings);
-	SampleMemory *saved_memory = palloc_object(SampleMemory);
 	int64		most_missed = 0;
+	bool		any = false;
 
 	for (int c = SAMPLE_COLLECTOR; c < collector_count; c++)
 	{
-		int64		due;
-		int64		missed;
+		int64		due = 0;
+		int64		missed = 0;
 
+		/* what concerns the server is due at home alone, which may move */
 		if (collectors[c].scope == METRIC_CLUSTER && !round->home)
-			continue;
-		if (!collector_due(slot, c, collection->at, &due, &missed))
 		{
-			if (c == SAMPLE_COLLECTOR)
-				return false;
+			slot->last_due[c] = 0;
 			continue;
 		}
-
-		*saved_readings = collection->readings;
-		*saved_memory = *collection->now;
-		collection->collector = c;
-		report->status[c] = run_step(round, collectors[c].name, step_collect);
-		if (report->status[c] != NULL)
-			forget_readings(collection, saved_readings, saved_memory);
-		else
-			report->status[c] = pstrdup("ok");
+		if (!collector_due(round, c, &due, &missed))
+			continue;
+		any = true;
+		if (c == SAMPLE_COLLECTOR)
+			round->sample = true;
+		run_collector(round, c, report);
 
 		LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 		slot->last_due[c] = due;
@@ -222,7 +238,7 @@ run_collectors(Round *round, RoundReport *report)
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	slot->missed += most_missed;
 	LWLockRelease(shared_state->lock);
-	return true;
+	return any;
 }
 
 static void
@@ -324,16 +340,18 @@ round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
 	if (!run_collectors(round, report))
 		return ROUND_NOT_DUE;
 
-	report->failure = run_step(round, "performance_metrics", step_write);
-	if (report->failure != NULL)
+	if (round->sample)
 	{
-		note_failed_round(slot, at);
-		return ROUND_FAILED;
+		report->failure = run_step(round, "performance_metrics", step_write);
+		if (report->failure != NULL)
+		{
+			note_failed_round(slot, at);
+			return ROUND_FAILED;
+		}
+		if (!round->written)
+			return ROUND_NOT_INSTALLED;
+		slot->samples = *round->collection.now;
 	}
-	if (!round->written)
-		return ROUND_NOT_INSTALLED;
-
-	slot->samples = *round->collection.now;
 	run_expiry(round, report);
 	note_round(slot, at, started);
 	return ROUND_DONE;
@@ -344,6 +362,14 @@ round_next_due(const DatabaseSlot *slot, TimestampTz now)
 {
 	TimestampTz next = schedule_next(slot->last_due[SAMPLE_COLLECTOR],
 									 interval_us(SAMPLE_COLLECTOR), now);
+
+	/* one that never ran here is due with the first sample, if ever */
+	for (int c = 0; c < collector_count; c++)
+	{
+		if (collectors[c].own_history && slot->last_due[c] != 0)
+			next = Min(next, schedule_next(slot->last_due[c], interval_us(c),
+										   now));
+	}
 
 	/* the back-off is not to be trusted after the clock was set back */
 	if (slot->retry_at > next && slot->retry_at < now + 2 * BACKOFF_MOST_US)

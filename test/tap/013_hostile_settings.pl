@@ -124,6 +124,8 @@ rounds_after_restart('hostile settings');
 
 # Expiry runs at once in a new slot; there is something to expire, and a cap.
 $ENV{PGOPTIONS} = '-c role=none -c statement_timeout=0 -c lock_timeout=0 -c search_path=pg_catalog,pg_temp -c default_transaction_read_only=off -c idle_in_transaction_session_timeout=0 -c synchronous_commit=local -c session_replication_role=origin -c idle_session_timeout=0 -c local_preload_libraries= -c client_encoding=UTF8';
+# a parallel worker has the database's transaction_timeout until it has ours
+$ENV{PGOPTIONS} .= ' -c max_parallel_workers_per_gather=0';
 $ENV{PGOPTIONS} .= ' -c transaction_timeout=0' if $node->pg_version >= 17;
 is($node->safe_psql('hostile', 'SELECT count(*) FROM public.captured'), '0', 'nothing captured it');
 is($node->safe_psql('hostile', 'SELECT count(*) >= 3 FROM public.performance_metrics'), 't', 'samples are there');

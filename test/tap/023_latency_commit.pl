@@ -37,8 +37,11 @@ my $threshold_ms = 98;
 my $think = 1.0;
 my $short_ms = 900;
 
-my $client = RawClient->new($node, 'app',
-	options => '-c commit_delay=' . $delay_ms * 1000);
+# A session that has been there for ten seconds gets a signal when it has been
+# idle, to report its statistics, and a signal cuts commit_delay short.  So each
+# case has a new one.
+my $client;
+my $options = '-c commit_delay=' . $delay_ms * 1000;
 
 # name, how many statements, how many of them take a commit, messages
 my @cases = (
@@ -65,6 +68,8 @@ sub check
 {
 	my ($name, $code, $statements, $slow) = @_;
 	my $errors = '';
+	$client->disconnect if $client;
+	$client = RawClient->new($node, 'app', options => $options);
 	my $sample = $probe->counts(sub { $errors = RawClient::errors($code->()); },
 		$statements, 0, $name);
 	my $counted = $probe->value('SELECT dbmaint_histogram_count_above('
@@ -122,7 +127,6 @@ for my $more ('', 'and another Parse')
 	}, 1, 1);
 	cmp_ok($sample->{max_ms}, '<', $short_ms, "thinking $more: the client's turn is not in");
 }
-$client->disconnect;
 
 # The same by psql, whose user thinks.
 $sample = $probe->counts(
@@ -133,6 +137,8 @@ $sample = $probe->counts(
 	4, 0, 'psql, thinking in a transaction');
 cmp_ok($sample->{max_ms}, '<', $short_ms, 'psql: the turn of the client is in no statement');
 
+$client->disconnect;
+$client = undef;
 $node->stop;
 
 # A standby that applies late, and a primary that waits for it.
@@ -153,7 +159,7 @@ $node->poll_query_until('postgres',
 # the probe commits too, and need not wait
 $probe = LatencyProbe->new($node);
 $probe->value('SET synchronous_commit = local; SELECT 1');
-$client = RawClient->new($node, 'app', options => '-c synchronous_commit=remote_apply');
+$options = '-c synchronous_commit=remote_apply';
 $threshold_ms = $lag_ms * 0.95;
 for my $how ('query', 'extended')
 {

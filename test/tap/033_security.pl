@@ -84,16 +84,18 @@ is( query("SELECT c.relname FROM ($relations) AS c
 		WHERE EXISTS (SELECT FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS a WHERE a.grantee = 0)"),
 	'', 'PUBLIC may read no table and no view');
 is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) AS p, aclexplode(p.proacl) AS a
-		WHERE a.grantee <> 0 AND a.grantee <> p.proowner AND (a.grantee <> 'pg_monitor'::regrole OR a.is_grantable)
+		WHERE a.grantee <> 0 AND a.grantee <> p.proowner AND (a.is_grantable OR a.grantee <>
+			CASE WHEN p.proname LIKE '%bloat' THEN 'pg_stat_scan_tables'::regrole ELSE 'pg_monitor'::regrole END)
 		UNION ALL
 		SELECT c.oid::regclass::text, a.privilege_type FROM ($relations) AS c, aclexplode(c.relacl) AS a
 		WHERE a.grantee <> c.relowner AND (a.grantee <> 'pg_monitor'::regrole OR a.privilege_type <> 'SELECT' OR a.is_grantable)"),
-	'', 'pg_monitor alone has rights, and on tables only to read');
+	'', 'pg_monitor alone has rights, and on tables only to read; to read pages, pg_stat_scan_tables, of which it is a member');
 
 # Writing, and what samplers call, is for the owner.
 my %writes = map { $_ => 1 } qw(dbmaint_run_due dbmaint_expire_history
   dbmaint_recorder_freeze dbmaint_require_untriggered dbmaint_sample_activity
   dbmaint_store_activity dbmaint_store_connections dbmaint_store_log
+my %writes = map { $_ => 1 } qw(dbmaint_run_due dbmaint_expire_history dbmaint_expire_table
   dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p

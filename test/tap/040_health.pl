@@ -35,12 +35,13 @@ sub statuses
 	return { map { split /=/, $_, 2 } split /\n/, $rows };
 }
 
-# "name: before>after" of every check whose status is another one now
+# "name: before>after" of every check whose status is another one now, but
+# for the disk's free space, which others on the machine change, too
 sub changes
 {
 	my ($before, $after) = @_;
 	return join ', ', map { "$_: $before->{$_}>$after->{$_}" }
-	  grep { $before->{$_} ne $after->{$_} } sort keys %$before;
+	  grep { $_ ne 'disk_space' && $before->{$_} ne $after->{$_} } sort keys %$before;
 }
 
 sub detail
