@@ -42,6 +42,7 @@ SELECT dbmaint_recorder_freeze('it''s "é"') AS first \gset
 SELECT dbmaint_recorder_freeze('', '1 second') = :first + 1 AS second;
 SELECT reason, observations >= 0 AS observations FROM dbmaint_recordings ORDER BY recording_id;
 
+
 -- bad input, rights
 SELECT * FROM dbmaint_connection_leaks(NULL);
 SELECT * FROM dbmaint_connection_leaks('-1 s');
@@ -71,4 +72,10 @@ SELECT count(*) AS blocked FROM dbmaint_blocked();
 SELECT dbmaint_recorder_freeze('why');
 RESET ROLE;
 DROP ROLE dbmaint_plain;
+
+-- all of it expires
+SELECT history, time_column, kept, capped FROM dbmaint_history_tables()
+ WHERE history::text ~ 'activity|log|connection|record' ORDER BY history::text COLLATE "C";
+SELECT sum(dbmaint_expire_history(now() + interval '36 days', 1000)) > 10 AS expired FROM generate_series(1, 10);
+SELECT (SELECT count(*) FROM dbmaint_connection_history) AS connections, (SELECT count(*) FROM dbmaint_recordings) AS recordings;
 DROP EXTENSION dbmaint;

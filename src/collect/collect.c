@@ -31,14 +31,13 @@ const CollectorInfo collectors[] =
 	{"server", METRIC_CLUSTER, &setting_sample_interval_s,
 	collect_server, false},
 	{"host", METRIC_CLUSTER, &setting_sample_interval_s,
-	collect_host},
-	{"activity_history", METRIC_CLUSTER, &setting_activity_history_interval_s,
-	collect_activity_history},
-	{"log", METRIC_CLUSTER, &setting_activity_history_interval_s,
-	collect_log},
-	{"connections", METRIC_CLUSTER, &connections_interval_s,
-	collect_connections},
 	collect_host, false},
+	{"activity_history", METRIC_CLUSTER, &setting_activity_history_interval_s,
+	collect_activity_history, true},
+	{"log", METRIC_CLUSTER, &setting_activity_history_interval_s,
+	collect_log, true},
+	{"connections", METRIC_CLUSTER, &connections_interval_s,
+	collect_connections, true},
 };
 
 const int	collector_count = lengthof(collectors);

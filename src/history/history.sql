@@ -240,7 +240,12 @@ AS $$
            coalesce(current_setting(t.setting, true), t.otherwise)::interval,
            t.capped
       FROM (VALUES
-            ('performance_metrics'::name, 'timestamp', 'dbmaint.retention', '35d', true)
+            ('performance_metrics'::name, 'timestamp', 'dbmaint.retention', '35d', true),
+            ('dbmaint_activity_history', 'from_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_log_history', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_connection_history', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_recordings', 'recorded_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_recorded_activity', 'at', 'dbmaint.retention', '35d', true)
            ) AS t(history, time_column, setting, otherwise, capped)
       JOIN pg_extension AS e ON e.extname = 'dbmaint'
       JOIN pg_class AS c ON c.relname = t.history AND c.relnamespace = e.extnamespace
