@@ -92,10 +92,9 @@ is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) 
 	'', 'pg_monitor alone has rights, and on tables only to read; to read pages, pg_stat_scan_tables, of which it is a member');
 
 # Writing, and what samplers call, is for the owner.
-my %writes = map { $_ => 1 } qw(dbmaint_run_due dbmaint_expire_history
+my %writes = map { $_ => 1 } qw(dbmaint_run_due dbmaint_expire_history dbmaint_expire_table
   dbmaint_recorder_freeze dbmaint_require_untriggered dbmaint_sample_activity
   dbmaint_store_activity dbmaint_store_connections dbmaint_store_log
-my %writes = map { $_ => 1 } qw(dbmaint_run_due dbmaint_expire_history dbmaint_expire_table
   dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
