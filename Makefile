@@ -28,6 +28,11 @@ SQL_PIECES = \
 	src/collect/collect.sql \
 	src/statement/statement.sql \
 	src/statement/statement_report.sql \
+	src/activity/activity.sql \
+	src/activity/recorder.sql \
+	src/activity/message_log.sql \
+	src/activity/connections.sql \
+	src/activity/sessions.sql \
 	src/bloat/bloat.sql \
 	src/object/object.sql \
 	src/object/statistics.sql \

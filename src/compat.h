@@ -21,6 +21,8 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/proc.h"
+#include "storage/sinvaladt.h"
+#include "utils/backend_status.h"
 #include "utils/wait_event.h"	/* 19: no longer included by pgstat.h */
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 200000
@@ -99,6 +101,31 @@ wait_event_named(const char *name)
 #else
 #define MY_PROC_NUMBER ((uint32) MyProc->pgprocno)
 #endif
+
+/*
+ * 17: the server's array of backends has one entry a ProcNumber; before, one a
+ * BackendId, from 1 on.  The array itself is not exported, our own entry is.
+ */
+static inline PgBackendStatus *
+backend_status_array(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyBEEntry - MyProcNumber;
+#else
+	return MyBEEntry - (MyBackendId - 1);
+#endif
+}
+
+/* The process of an entry of the array, or NULL; may have ended since. */
+static inline PGPROC *
+backend_status_proc(int entry)
+{
+#if PG_VERSION_NUM >= 170000
+	return GetPGProcByNumber(entry);
+#else
+	return BackendIdGetProc(entry + 1);
+#endif
+}
 
 /* 17: the variable IsBackgroundWorker became a macro like its siblings. */
 #if PG_VERSION_NUM < 170000

@@ -9,6 +9,8 @@
  */
 #include "compat.h"
 
+#include "activity/activity.h"
+#include "activity/message_log.h"
 #include "catalog/pg_type.h"
 #include "collect/collect.h"
 #include "executor/spi.h"
@@ -36,6 +38,12 @@ const CollectorInfo collectors[] =
 	collect_tables, true},
 	{"statements", METRIC_CLUSTER, &setting_statements_interval_s,
 	collect_statements, true},
+	{"activity_history", METRIC_CLUSTER, &setting_activity_history_interval_s,
+	collect_activity_history, true},
+	{"log", METRIC_CLUSTER, &setting_activity_history_interval_s,
+	collect_log, true},
+	{"connections", METRIC_CLUSTER, &connections_interval_s,
+	collect_connections, true},
 };
 
 const int	collector_count = lengthof(collectors);

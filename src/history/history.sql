@@ -246,7 +246,12 @@ AS $$
             -- names go after the last snapshot that has them
             ('dbmaint_object'::name, 'last_seen_at', 'dbmaint.retention', '35d', false),
             ('dbmaint_statement_snapshots', 'taken_at', 'dbmaint.retention', '35d', true),
-            ('dbmaint_statements', 'last_used_at', NULL, '800d', false)
+            ('dbmaint_statements', 'last_used_at', NULL, '800d', false),
+            ('dbmaint_activity_history', 'from_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_log_history', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_connection_history', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_recordings', 'recorded_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_recorded_activity', 'at', 'dbmaint.retention', '35d', true)
            ) AS t(history, time_column, setting, otherwise, capped)
       JOIN pg_extension AS e ON e.extname = 'dbmaint'
       JOIN pg_class AS c ON c.relname = t.history AND c.relnamespace = e.extnamespace

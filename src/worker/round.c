@@ -331,6 +331,7 @@ round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
 	}
 	if (!round->installed)
 		return ROUND_NOT_INSTALLED;
+	report->home = round->home;
 	if (slot->retry_at != 0 && at < slot->retry_at &&
 		at > slot->retry_at - BACKOFF_MOST_US)
 		return ROUND_NOT_DUE;

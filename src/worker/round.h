@@ -28,6 +28,8 @@ typedef struct RoundReport
 {
 	char	   *status[MAX_COLLECTORS]; /* "ok", an error, NULL: was not due */
 	char	   *failure;		/* why nothing was written */
+	bool		home;			/* does the database read what concerns the
+								 * server? */
 	int64		expired;		/* rows of history deleted */
 	char	   *expiry_failure; /* why no more were */
 } RoundReport;

@@ -94,9 +94,11 @@ is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) 
 # Writing, and what samplers call, is for the owner.
 my %writes = map { $_ => 1 } qw(dbmaint_run_due dbmaint_expire_history dbmaint_expire_table
   dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server
-  dbmaint_known_objects dbmaint_name_objects dbmaint_bury_objects);
+  dbmaint_known_objects dbmaint_name_objects dbmaint_bury_objects
   dbmaint_find_statements dbmaint_store_statements dbmaint_statements_without_text
   dbmaint_take_snapshot dbmaint_set_baseline
+  dbmaint_recorder_freeze dbmaint_require_untriggered dbmaint_sample_activity
+  dbmaint_store_activity dbmaint_store_connections dbmaint_store_log
   dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
