@@ -25,11 +25,15 @@ SQL_PIECES = \
 	src/latency/latency.sql \
 	src/history/history.sql \
 	src/collect/collect.sql \
+	src/drift/facts.sql \
+	src/drift/changes.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \
 	src/health/checks_storage.sql \
-	src/health/health.sql
+	src/health/health.sql \
+	src/forecast/forecast.sql \
+	src/forecast/capacity.sql
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
