@@ -25,7 +25,7 @@ COMMENT ON COLUMN dbmaint_change.changed_at IS
 COMMENT ON COLUMN dbmaint_change.number IS
 'Tells the changes of one look apart.';
 COMMENT ON COLUMN dbmaint_change.not_before IS
-'The look before, which did not see it yet.';
+'The look before, which did not see it yet; NULL where the clock was set back since.';
 COMMENT ON COLUMN dbmaint_change.kind IS
 'setting, hba_rule, session_setting, extension, table, foreign table, view, materialized view or index.';
 COMMENT ON COLUMN dbmaint_change.object IS
@@ -87,8 +87,8 @@ AS $$
            coalesce((SELECT c.number + 1 FROM @extschema@.dbmaint_change AS c
                       WHERE c.database_oid = d.oid AND c.changed_at = at
                       ORDER BY c.number DESC LIMIT 1), 1),
-           -- the clock may have been set back
-           least(since, at), kind, object, attribute, old_value, new_value
+           -- not known where the clock was set back
+           CASE WHEN since < at THEN since END, kind, object, attribute, old_value, new_value
       FROM pg_database AS d
      WHERE d.datname = current_database()
 $$;

@@ -92,7 +92,12 @@ is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) 
 
 # Writing, and what samplers call, is for the owner.
 my %writes = map { $_ => 1 } qw(dbmaint_run_due dbmaint_expire_history
-  dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server);
+  dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server
+  dbmaint_definition dbmaint_relation_fingerprints dbmaint_describe_relations dbmaint_definition_text
+  dbmaint_setting_is_secret dbmaint_setting_text dbmaint_clip dbmaint_hide dbmaint_configured_settings
+  dbmaint_facts_of_settings dbmaint_facts_of_hba dbmaint_facts_of_extensions dbmaint_facts_of_session_settings
+  dbmaint_refuse_triggers dbmaint_note_change dbmaint_note_changes dbmaint_note_facts dbmaint_note_settings
+  dbmaint_note_relations dbmaint_note_schema dbmaint_note_capacity);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
 		WHERE p.prokind = 'f' AND NOT (p.proargtypes::oid[] && ARRAY['internal'::regtype::oid, 'cstring'::regtype::oid])
@@ -313,6 +318,9 @@ query('SELECT * FROM target.dbmaint_run_due(now())', 'trapped');
 foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_response_time('1 hour'::interval)",
 	'dbmaint_expire_history(now(), 10)',
+	"dbmaint_forecast('commits', '1 day'::interval, now(), 0.9)",
+	"dbmaint_forecast('commits', '30 days'::interval, now() + interval '40 days', 0.9)",
+	"dbmaint_capacity('1 day'::interval, now() + interval '30 days')",
 	map { "$_()" } grep { /^dbmaint_check_/ } @readable)
 {
 	($status, $stdout, $stderr) = $node->psql('trapped', "SELECT * FROM target.$call");
