@@ -157,14 +157,17 @@ AS $$
            CASE WHEN s.pending_restart THEN coalesce(f.setting, s.boot_val) END
       FROM pg_settings AS s
       LEFT JOIN file AS f ON f.name = lower(s.name)
-     WHERE (strpos(s.name, '.') = 0 OR s.source IN ('configuration file', 'command line'))
+     WHERE strpos(s.name, '.') = 0
        -- what follows from other settings, or from where the server is
        AND s.name NOT IN ('server_version_num', 'shared_memory_size', 'shared_memory_size_in_huge_pages',
                           'num_os_semaphores', 'huge_pages_status', 'in_hot_standby')
-     ORDER BY s.name COLLATE "C"
+    UNION ALL
+    -- those of libraries are known to the sessions that loaded them
+    SELECT f.name, 'string', NULL, f.setting, NULL FROM file AS f WHERE strpos(f.name, '.') > 0
+     ORDER BY 1
 $$;
 COMMENT ON FUNCTION dbmaint_configured_settings() IS
-'The server''s settings as configured, whatever this session has set: the value, and the one that waits for a restart (else NULL), in the words of pg_settings or of the file that they come from. A custom setting (with a dot) only where it is configured.';
+'The server''s settings as configured, whatever this session has set: the value, and the one that waits for a restart (else NULL), in the words of pg_settings or of the file that they come from. A custom setting (with a dot) as the files have it.';
 
 CREATE FUNCTION dbmaint_facts_of_settings()
 RETURNS jsonb

@@ -134,7 +134,8 @@ BEGIN
                format_type(a.atttypid, NULL) AS type
           FROM feeds AS f
           JOIN pg_attribute AS a ON a.attrelid = f.relation AND a.attnum = f.attnum AND NOT a.attisdropped
-          JOIN pg_class AS c ON c.oid = f.relation
+          -- a partition's column is that of the partitioned table
+          JOIN pg_class AS c ON c.oid = f.relation AND NOT c.relispartition
           JOIN pg_namespace AS n ON n.oid = c.relnamespace
           JOIN (VALUES ('int2'::regtype, 32767::numeric, -32768::numeric),
                        ('int4'::regtype, 2147483647, -2147483648)) AS b(type, most, least) ON b.type = a.atttypid

@@ -314,12 +314,15 @@ foreach my $sql (@turns,
 	is(query($sql, 'trapped'), '', "nothing is captured: $sql");
 }
 is(query('SELECT last_error FROM target.dbmaint_status() WHERE errors > 0', 'trapped'), '', 'nothing failed');
+query('CREATE TABLE public.later (i int PRIMARY KEY); ALTER DATABASE trapped SET "app.password" = 1', 'trapped');
+query("SELECT FROM target.dbmaint_run_due(now() + interval '41 days')", 'trapped');
+is(query('SELECT kind, attribute FROM target.dbmaint_changes ORDER BY 1', 'trapped'), "session_setting|app.password\ntable|created", 'nor was a change missed');
 query('SELECT * FROM target.dbmaint_run_due(now())', 'trapped');
 foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_response_time('1 hour'::interval)",
 	'dbmaint_expire_history(now(), 10)',
-	"dbmaint_forecast('commits', '1 day'::interval, now(), 0.9)",
-	"dbmaint_forecast('commits', '30 days'::interval, now() + interval '40 days', 0.9)",
+	"dbmaint_forecast('commits'::text, '1 day'::interval, now(), 0.9::float8)",
+	"dbmaint_forecast('commits'::text, '30 days'::interval, now() + interval '40 days', 0.9::float8)",
 	"dbmaint_capacity('1 day'::interval, now() + interval '30 days')",
 	map { "$_()" } grep { /^dbmaint_check_/ } @readable)
 {

@@ -101,16 +101,16 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM dbmaint_changes WHERE chan
 
 # Access rules: one that comes, one whose password is hidden, their order.
 my $hba = slurp_file($node->data_dir . '/pg_hba.conf');
-append_to_file($node->data_dir . '/pg_hba.conf', qq{hostssl "a b",other all 10.0.0.0/8 ldap ldapserver=x ldapbinddn=y ldapbindpasswd=geheim\nlocal other nobody reject\n});
+append_to_file($node->data_dir . '/pg_hba.conf', qq{host "a b",other all 10.0.0.0/8 ldap ldapserver=x ldapbasedn=y ldapbindpasswd=geheim\nlocal other nobody reject\n});
 $node->reload;
-like(change("kind = 'hba_rule' AND object LIKE 'hostssl%'"),
-	qr{^hba_rule\|hostssl a b,other all 10\.0\.0\.0/255\.0\.0\.0\|method\|\|ldap .*ldapbindpasswd=hidden, [0-9a-f]{8}}, 'an access rule');
+like(change("kind = 'hba_rule' AND object LIKE '%10.0.0.0%'"),
+	qr{^hba_rule\|host a b,other all 10\.0\.0\.0/255\.0\.0\.0\|method\|\|ldap .*ldapbindpasswd=hidden, [0-9a-f]{8}}, 'an access rule');
 is(change("kind = 'hba_rule' AND object LIKE 'local other%'"), 'hba_rule|local other nobody|method||reject', 'another one');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM dbmaint_changes WHERE concat(old_value, new_value) LIKE '%geheim%'}), 0, 'no password is told');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM dbmaint_changes WHERE attribute = 'order'}), 0, 'rules that come say nothing of the order');
 unlink $node->data_dir . '/pg_hba.conf';
 append_to_file($node->data_dir . '/pg_hba.conf', qq{local other nobody reject\n$hba});
-append_to_file($node->data_dir . '/pg_hba.conf', qq{hostssl "a b",other all 10.0.0.0/8 ldap ldapserver=x ldapbinddn=y ldapbindpasswd=geheim\n});
+append_to_file($node->data_dir . '/pg_hba.conf', qq{host "a b",other all 10.0.0.0/8 ldap ldapserver=x ldapbasedn=y ldapbindpasswd=geheim\n});
 like(change("attribute = 'order'"), qr/^hba_rule\|pg_hba\.conf\|order\|/, 'the order of rules');
 append_to_file($node->data_dir . '/pg_hba.conf', "nonsense\n");
 like(change("new_value LIKE 'error: %'"), qr/^hba_rule\|line \d+\|method\|\|error: /, 'a line that is wrong');
