@@ -382,6 +382,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     mine CONSTANT oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+    rules jsonb;
 BEGIN
     IF at IS NULL OR home IS NULL THEN
         RAISE EXCEPTION 'at and home must not be NULL'
@@ -401,17 +402,16 @@ BEGIN
     END IF;
 
     IF home THEN
+        PERFORM @extschema@.dbmaint_note_settings(at, mine);
         -- a file that cannot be read costs its own facts alone
         BEGIN
-            PERFORM @extschema@.dbmaint_note_settings(at, mine);
-        EXCEPTION WHEN OTHERS THEN
-            RAISE WARNING 'dbmaint does not see changes of settings: %', SQLERRM;
-        END;
-        BEGIN
-            PERFORM @extschema@.dbmaint_note_facts(at, mine, 'hba_rule'::text, @extschema@.dbmaint_facts_of_hba());
+            rules := @extschema@.dbmaint_facts_of_hba();
         EXCEPTION WHEN OTHERS THEN
             RAISE WARNING 'dbmaint does not see changes of access rules: %', SQLERRM;
         END;
+        IF rules IS NOT NULL THEN
+            PERFORM @extschema@.dbmaint_note_facts(at, mine, 'hba_rule'::text, rules);
+        END IF;
         PERFORM @extschema@.dbmaint_note_facts(at, mine, 'session_setting elsewhere'::text,
             @extschema@.dbmaint_facts_of_session_settings(true));
     END IF;

@@ -21,7 +21,7 @@ RETURNS boolean
 LANGUAGE C STABLE STRICT
 AS 'MODULE_PATHNAME', 'dbmaint_setting_is_secret';
 COMMENT ON FUNCTION dbmaint_setting_is_secret(text) IS
-'True for a setting whose value the server shows only to superusers and members of pg_read_all_settings';
+'True for a setting whose value the server shows only to superusers and members of pg_read_all_settings, and for one that may hold a password by its name';
 
 CREATE FUNCTION dbmaint_clip(value text)
 RETURNS text
@@ -183,8 +183,7 @@ AS $$
       FROM (SELECT s.name,
                    @extschema@.dbmaint_setting_text(s.value, s.vartype, s.unit) AS value,
                    @extschema@.dbmaint_setting_text(s.pending, s.vartype, s.unit) AS pending,
-                   @extschema@.dbmaint_setting_is_secret(s.name)
-                       OR s.name ~* '(conninfo|command|passphrase|password|passwd|secret|token)' AS secret
+                   @extschema@.dbmaint_setting_is_secret(s.name) AS secret
               FROM @extschema@.dbmaint_configured_settings() AS s) AS c
 $$;
 COMMENT ON FUNCTION dbmaint_facts_of_settings() IS
@@ -258,8 +257,7 @@ AS $$
                             WHEN s.setdatabase = 0 THEN 'all roles' END,
                        CASE WHEN s.setdatabase <> 0 THEN 'database ' || coalesce(quote_ident(d.datname), s.setdatabase::text) END) AS object,
                    jsonb_object_agg(v.name,
-                       CASE WHEN v.name ~* '(conninfo|command|passphrase|password|passwd|secret|token)'
-                                 OR @extschema@.dbmaint_setting_is_secret(v.name)
+                       CASE WHEN @extschema@.dbmaint_setting_is_secret(v.name)
                             THEN @extschema@.dbmaint_hide(v.value) ELSE @extschema@.dbmaint_clip(v.value) END) AS facts
               FROM pg_db_role_setting AS s
               LEFT JOIN pg_roles AS r ON r.oid = s.setrole

@@ -393,12 +393,22 @@ dbmaint_relation_fingerprints(PG_FUNCTION_ARGS)
 /*
  * SQL: dbmaint_setting_is_secret(name text) -> boolean
  *
- * True for what the server shows to the privileged only.
+ * True for what the server shows to the privileged only, and for what may hold
+ * a password by its name.
  */
 Datum
 dbmaint_setting_is_secret(PG_FUNCTION_ARGS)
 {
+	static const char *const words[] = {
+		"conninfo", "command", "passphrase", "password", "passwd", "secret",
+		"token", "credential", "api_key", "apikey",
+	};
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	bool		secret = (GetConfigOptionFlags(name, true) & GUC_SUPERUSER_ONLY) != 0;
 
-	PG_RETURN_BOOL((GetConfigOptionFlags(name, true) & GUC_SUPERUSER_ONLY) != 0);
+	for (char *c = name; *c != '\0'; c++)
+		*c = pg_ascii_tolower((unsigned char) *c);
+	for (size_t i = 0; i < lengthof(words) && !secret; i++)
+		secret = strstr(name, words[i]) != NULL;
+	PG_RETURN_BOOL(secret);
 }

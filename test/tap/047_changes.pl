@@ -115,6 +115,13 @@ like(change("attribute = 'order'"), qr/^hba_rule\|pg_hba\.conf\|order\|/, 'the o
 append_to_file($node->data_dir . '/pg_hba.conf', "nonsense\n");
 like(change("new_value LIKE 'error: %'"), qr/^hba_rule\|line \d+\|method\|\|error: /, 'a line that is wrong');
 
+rename $node->data_dir . '/pg_hba.conf', $node->data_dir . '/hidden';
+my $position = log_position($node);
+$node->safe_psql('postgres', 'CREATE TABLE without_rules (i int)');
+like(change("object = 'public.without_rules'"), qr/^table\|public\.without_rules\|created/, 'a file that is gone costs no other change');
+like(log_since($node, $position), qr/WARNING:  dbmaint does not see changes of access rules/, 'and is told in the log');
+rename $node->data_dir . '/hidden', $node->data_dir . '/pg_hba.conf';
+
 # The server's own are the home database's.
 is($node->safe_psql('other', q{SELECT count(*) FROM dbmaint_changes WHERE kind IN ('setting', 'hba_rule')}), 0,
 	'another database says nothing of the server');
