@@ -173,6 +173,9 @@ SELECT v, dbmaint_setting_text(v, t, u) FROM (VALUES
     ('100us', 'real', 'ms'), ('250', 'integer', 'ms'), ('512B', 'integer', 'B'), ('yes', 'bool', NULL), ('off', 'bool', NULL), ('Replica', 'enum', NULL),
     ('100', 'integer', NULL), ('a,b', 'string', NULL), ('nonsense', 'integer', 'kB'), ('nonsense', 'bool', NULL), (NULL, 'bool', NULL)) AS s(v, t, u);
 
+SELECT name FROM unnest(ARRAY['work_mem', 'archive_command', 'log_replication_commands', 'primary_conninfo', 'data_directory', 'app.PassWord', 'x.api_key', 'no.such', ''])
+    AS name WHERE dbmaint_setting_is_secret(name);
+
 SELECT dbmaint_note_changes(NULL, true);
 DROP MATERIALIZED VIEW kept;
 DROP VIEW long;

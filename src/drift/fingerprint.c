@@ -400,15 +400,19 @@ Datum
 dbmaint_setting_is_secret(PG_FUNCTION_ARGS)
 {
 	static const char *const words[] = {
-		"conninfo", "command", "passphrase", "password", "passwd", "secret",
-		"token", "credential", "api_key", "apikey",
+		"conninfo", "passphrase", "password", "passwd", "secret", "token",
+		"credential", "api_key", "apikey",
 	};
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	bool		secret = (GetConfigOptionFlags(name, true) & GUC_SUPERUSER_ONLY) != 0;
+	size_t		length = strlen(name);
 
 	for (char *c = name; *c != '\0'; c++)
 		*c = pg_ascii_tolower((unsigned char) *c);
 	for (size_t i = 0; i < lengthof(words) && !secret; i++)
 		secret = strstr(name, words[i]) != NULL;
+	/* a command may have a password among its arguments */
+	if (length >= 8 && strcmp(name + length - 8, "_command") == 0)
+		secret = true;
 	PG_RETURN_BOOL(secret);
 }
