@@ -33,6 +33,8 @@ SQL_PIECES = \
 	src/activity/message_log.sql \
 	src/activity/connections.sql \
 	src/activity/sessions.sql \
+	src/drift/facts.sql \
+	src/drift/changes.sql \
 	src/bloat/bloat.sql \
 	src/object/object.sql \
 	src/object/statistics.sql \
@@ -44,7 +46,9 @@ SQL_PIECES = \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \
 	src/health/checks_storage.sql \
-	src/health/health.sql
+	src/health/health.sql \
+	src/forecast/forecast.sql \
+	src/forecast/capacity.sql
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 

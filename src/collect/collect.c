@@ -44,6 +44,10 @@ const CollectorInfo collectors[] =
 	collect_log, true},
 	{"connections", METRIC_CLUSTER, &connections_interval_s,
 	collect_connections, true},
+	{"changes", METRIC_DATABASE, &setting_objects_interval_s,
+	collect_changes, true},
+	{"capacity", METRIC_DATABASE, &setting_objects_interval_s,
+	collect_capacity, true},
 };
 
 const int	collector_count = lengthof(collectors);
@@ -168,4 +172,33 @@ void
 collect_server(Collection *collection)
 {
 	collect_by_sql(collection, "dbmaint_read_server");
+}
+
+/*
+ * Calls a function that takes the round's time, and whether this is the home
+ * database, and writes what it finds into a table of its own.
+ */
+static void
+note_by_sql(Collection *collection, const char *function)
+{
+	char	   *sql = psprintf("SELECT %s.%s($1, $2)",
+							   collection->schema, function);
+	Oid			types[] = {TIMESTAMPTZOID, BOOLOID};
+	Datum		values[] = {TimestampTzGetDatum(collection->at),
+	BoolGetDatum(collection->home)};
+
+	query_begin(sql, lengthof(types), types, values, NULL);
+	query_end();
+}
+
+void
+collect_changes(Collection *collection)
+{
+	note_by_sql(collection, "dbmaint_note_changes");
+}
+
+void
+collect_capacity(Collection *collection)
+{
+	note_by_sql(collection, "dbmaint_note_capacity");
 }

@@ -251,7 +251,11 @@ AS $$
             ('dbmaint_log_history', 'at', 'dbmaint.retention', '35d', true),
             ('dbmaint_connection_history', 'at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recordings', 'recorded_at', 'dbmaint.retention', '35d', true),
-            ('dbmaint_recorded_activity', 'at', 'dbmaint.retention', '35d', true)
+            ('dbmaint_recorded_activity', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_change', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_capacity_samples', 'at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_hourly_metrics', 'hour', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_daily_metrics', 'day', 'dbmaint.rollup_retention', '730d', false)
            ) AS t(history, time_column, setting, otherwise, capped)
       JOIN pg_extension AS e ON e.extname = 'dbmaint'
       JOIN pg_class AS c ON c.relname = t.history AND c.relnamespace = e.extnamespace

@@ -79,6 +79,7 @@ step_prepare(void *arg)
 							round->extension.version, DBMAINT_VERSION),
 					 errhint("Run ALTER EXTENSION dbmaint UPDATE, or restart the server.")));
 		round->home = is_home();
+		round->collection.home = round->home;
 		round->collection.schema = round->extension.schema;
 	}
 	MemoryContextSwitchTo(old);

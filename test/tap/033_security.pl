@@ -99,7 +99,12 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due dbmaint_expire_history dbmaint_e
   dbmaint_take_snapshot dbmaint_set_baseline
   dbmaint_recorder_freeze dbmaint_require_untriggered dbmaint_sample_activity
   dbmaint_store_activity dbmaint_store_connections dbmaint_store_log
-  dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server);
+  dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server
+  dbmaint_definition dbmaint_relation_fingerprints dbmaint_describe_relations dbmaint_definition_text
+  dbmaint_setting_is_secret dbmaint_setting_text dbmaint_clip dbmaint_hide dbmaint_configured_settings
+  dbmaint_facts_of_settings dbmaint_facts_of_hba dbmaint_facts_of_extensions dbmaint_facts_of_session_settings
+  dbmaint_refuse_triggers dbmaint_note_change dbmaint_note_changes dbmaint_note_facts dbmaint_note_settings
+  dbmaint_note_relations dbmaint_note_schema dbmaint_note_capacity);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
 		WHERE p.prokind = 'f' AND NOT (p.proargtypes::oid[] && ARRAY['internal'::regtype::oid, 'cstring'::regtype::oid])
@@ -316,10 +321,16 @@ foreach my $sql (@turns,
 	is(query($sql, 'trapped'), '', "nothing is captured: $sql");
 }
 is(query('SELECT last_error FROM target.dbmaint_status() WHERE errors > 0', 'trapped'), '', 'nothing failed');
+query('CREATE TABLE public.later (i int PRIMARY KEY); ALTER DATABASE trapped SET "app.password" = 1', 'trapped');
+query("SELECT FROM target.dbmaint_run_due(now() + interval '41 days')", 'trapped');
+is(query('SELECT kind, attribute FROM target.dbmaint_changes ORDER BY 1', 'trapped'), "session_setting|app.password\ntable|created", 'nor was a change missed');
 query('SELECT * FROM target.dbmaint_run_due(now())', 'trapped');
 foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_response_time('1 hour'::interval)",
 	'dbmaint_expire_history(now(), 10)',
+	"dbmaint_forecast('commits'::text, '1 day'::interval, now(), 0.9::float8)",
+	"dbmaint_forecast('commits'::text, '30 days'::interval, now() + interval '40 days', 0.9::float8)",
+	"dbmaint_capacity('1 day'::interval, now() + interval '30 days')",
 	map { "$_()" } grep { /^dbmaint_check_/ } @readable)
 {
 	($status, $stdout, $stderr) = $node->psql('trapped', "SELECT * FROM target.$call");
