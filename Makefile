@@ -23,6 +23,7 @@ OBJS = $(patsubst %.c,%.o,$(sort $(wildcard src/*.c src/*/*.c)))
 SQL_PIECES = \
 	src/dbmaint.sql \
 	src/latency/latency.sql \
+	src/history/rollup.sql \
 	src/history/history.sql \
 	src/collect/collect.sql \
 	src/worker/worker.sql \

@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * history.c
- *		Writes samples, expires them.
+ *		Writes samples, rolls them up, expires them.
  *
  * src/history/history.c
  *
@@ -61,12 +61,11 @@ history_find_extension(Extension *extension)
 	return HeapTupleIsValid(tuple);
 }
 
-/* Locks performance_metrics; returns false if it is no longer there. */
+/* Locks a table of history; returns false if it is no longer there. */
 static bool
-lock_history(const Extension *extension)
+lock_history(const Extension *extension, const char *table)
 {
-	Oid			relid = get_relname_relid("performance_metrics",
-										  extension->schema_oid);
+	Oid			relid = get_relname_relid(table, extension->schema_oid);
 	Relation	rel;
 	bool		foreign_code;
 
@@ -81,7 +80,7 @@ lock_history(const Extension *extension)
 	if (foreign_code)
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("table \"performance_metrics\" has triggers or rules"),
+				 errmsg("table \"%s\" has triggers or rules", table),
 				 errdetail("They would run with the rights of a superuser."),
 				 errhint("Drop them.")));
 	return true;
@@ -130,7 +129,7 @@ history_write(const Extension *extension, const Collection *collection)
 	Datum		values[METRIC_COUNT + FIXED_COLUMNS];
 	char		nulls[METRIC_COUNT + FIXED_COLUMNS];
 
-	if (!lock_history(extension))
+	if (!lock_history(extension, "performance_metrics"))
 		return false;
 
 	memset(nulls, ' ', sizeof(nulls));
@@ -164,22 +163,38 @@ history_write(const Extension *extension, const Collection *collection)
 	return true;
 }
 
-int64
-history_expire(const Extension *extension, TimestampTz at)
+/* Calls a function of ours that returns a bigint, given a statement with $1. */
+static int64
+call_at(const char *sql, TimestampTz at)
 {
 	Oid			type = TIMESTAMPTZOID;
 	Datum		value = TimestampTzGetDatum(at);
-	char	   *sql = psprintf("SELECT %s.dbmaint_expire_history($1, %d)",
-							   extension->schema, EXPIRY_BATCH_ROWS);
-	int64		expired = 0;
+	int64		result = 0;
 	bool		isnull;
 
-	if (!lock_history(extension))
-		return 0;
 	if (query_begin(sql, 1, &type, &value, NULL) > 0)
-		expired = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-											  SPI_tuptable->tupdesc, 1,
-											  &isnull));
+		result = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+											 SPI_tuptable->tupdesc, 1,
+											 &isnull));
 	query_end();
-	return expired;
+	return result;
+}
+
+int64
+history_roll_up(const Extension *extension, TimestampTz at)
+{
+	if (!lock_history(extension, "dbmaint_hourly_metrics") ||
+		!lock_history(extension, "dbmaint_daily_metrics"))
+		return 0;
+	return call_at(psprintf("SELECT %s.dbmaint_roll_up($1)", extension->schema),
+				   at);
+}
+
+int64
+history_expire(const Extension *extension, TimestampTz at)
+{
+	if (!lock_history(extension, "performance_metrics"))
+		return 0;
+	return call_at(psprintf("SELECT %s.dbmaint_expire_history($1, %d)",
+							extension->schema, EXPIRY_BATCH_ROWS), at);
 }
