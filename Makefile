@@ -30,7 +30,9 @@ SQL_PIECES = \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \
 	src/health/checks_storage.sql \
-	src/health/health.sql
+	src/health/health.sql \
+	src/history/report.sql \
+	src/history/looking.sql
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 

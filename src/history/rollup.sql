@@ -179,6 +179,7 @@ CREATE FUNCTION dbmaint_metrics_by(
 RETURNS SETOF dbmaint_hourly_metrics
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     me oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
@@ -234,10 +235,12 @@ BEGIN
            AND (g.hour < begins OR g.hour + interval '1 hour' > ends
                 OR NOT EXISTS (SELECT FROM @extschema@.dbmaint_hourly_metrics AS h
                                 WHERE h.database_oid = me AND h.hour = g.hour))
-           AND EXISTS (SELECT FROM @extschema@.performance_metrics AS m
-                        WHERE m.database_oid = me
-                          AND m."timestamp" >= greatest(g.hour, begins)
-                          AND m."timestamp" < least(g.hour + interval '1 hour', ends)));
+           -- not EXISTS, which would become a join of all hours with all samples
+           AND (SELECT true FROM @extschema@.performance_metrics AS m
+                 WHERE m.database_oid = me
+                   AND m."timestamp" >= greatest(g.hour, begins)
+                   AND m."timestamp" < least(g.hour + interval '1 hour', ends)
+                 ORDER BY m."timestamp" LIMIT 1));
 
     pieces := format($q$
         SELECT d.* FROM %1$I.dbmaint_daily_metrics AS d
@@ -278,6 +281,7 @@ CREATE FUNCTION dbmaint_roll_up_metrics(at timestamptz, most_hours int)
 RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
     me oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
@@ -305,8 +309,8 @@ BEGIN
                   FROM @extschema@.performance_metrics AS m
                  WHERE m.database_oid = me AND m."timestamp" >= look_from AND m."timestamp" < this_hour
                  GROUP BY 1) AS s
-          LEFT JOIN @extschema@.dbmaint_hourly_metrics AS h ON h.database_oid = me AND h.hour = s.hour
-         WHERE s.samples > coalesce(h.sample_count, 0)
+         WHERE s.samples > coalesce((SELECT h.sample_count FROM @extschema@.dbmaint_hourly_metrics AS h
+                                      WHERE h.database_oid = me AND h.hour = s.hour), 0)
            -- what would expire at once would be made for ever
            AND s.hour >= keep_from
          ORDER BY s.hour LIMIT most_hours);
@@ -336,8 +340,8 @@ BEGIN
                  WHERE h.database_oid = me AND h.hour < today
                    AND h.hour >= date_trunc('day', least(look_from, hours[1]), 'UTC')
                  GROUP BY 1) AS s
-          LEFT JOIN @extschema@.dbmaint_daily_metrics AS d ON d.database_oid = me AND d.day = s.day
-         WHERE s.samples > coalesce(d.sample_count, 0)
+         WHERE s.samples > coalesce((SELECT d.sample_count FROM @extschema@.dbmaint_daily_metrics AS d
+                                      WHERE d.database_oid = me AND d.day = s.day), 0)
            AND s.day >= keep_from
          ORDER BY s.day);
     IF cardinality(days) > 0 THEN

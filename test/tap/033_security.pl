@@ -92,6 +92,7 @@ is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) 
 
 # Writing, and what samplers call, is for the owner.
 my %writes = map { $_ => 1 } qw(dbmaint_run_due dbmaint_expire_history
+  dbmaint_roll_up dbmaint_roll_up_metrics dbmaint_expire_roll_ups
   dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
@@ -303,7 +304,7 @@ cmp_ok(query(q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'target'::regna
 # Run everything, as the superuser; what is due at a far time, too.
 my @turns = map { "SELECT status FROM target.dbmaint_run_due(now() + interval '$_') WHERE status <> 'ok'" } '-10 s', '0 s';
 foreach my $sql (@turns,
-	q{SELECT status FROM target.dbmaint_run_due(now() + interval '40 days') WHERE status !~ '^(ok$|expired)'},
+	q{SELECT status FROM target.dbmaint_run_due(now() + interval '40 days') WHERE status !~ '^(ok$|expired|rolled up)'},
 	q{SELECT * FROM target.dbmaint_health() WHERE detail LIKE 'The check failed%'})
 {
 	is(query($sql, 'trapped'), '', "nothing is captured: $sql");
@@ -312,6 +313,14 @@ is(query('SELECT last_error FROM target.dbmaint_status() WHERE errors > 0', 'tra
 query('SELECT * FROM target.dbmaint_run_due(now())', 'trapped');
 foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_response_time('1 hour'::interval)",
+	"dbmaint_response_time(now() - interval '2 days', now())",
+	"dbmaint_metrics_by('day'::text, now() - interval '2 days', now())",
+	'dbmaint_roll_up(now())',
+	'dbmaint_weekly_report(current_date)',
+	'dbmaint_monthly_audit(current_date)',
+	'dbmaint_quarterly_review(current_date)',
+	"dbmaint_anomalies(now() - interval '2 days', now(), 3::float8, 12)",
+	'dbmaint_top(80, 24, now())',
 	'dbmaint_expire_history(now(), 10)',
 	map { "$_()" } grep { /^dbmaint_check_/ } @readable)
 {
