@@ -24,6 +24,7 @@ SQL_PIECES = \
 	src/dbmaint.sql \
 	src/latency/latency.sql \
 	src/packed/packed.sql \
+	src/history/rollup.sql \
 	src/history/history.sql \
 	src/collect/collect.sql \
 	src/statement/statement.sql \
@@ -48,7 +49,9 @@ SQL_PIECES = \
 	src/health/checks_storage.sql \
 	src/health/health.sql \
 	src/forecast/forecast.sql \
-	src/forecast/capacity.sql
+	src/forecast/capacity.sql \
+	src/history/report.sql \
+	src/history/looking.sql
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 

@@ -26,6 +26,7 @@ int			setting_objects_interval_s = 1800;
 int			setting_activity_interval_ms = 1000;
 int			setting_activity_history_interval_s = 60;
 int			setting_retention_min = 35 * 24 * 60;
+int			setting_rollup_retention_min = 730 * 24 * 60;
 int			setting_max_history_size_mb = 1024;
 int			setting_slow_query_threshold_ms = 100;
 char	   *setting_critical_indexes = NULL;
@@ -90,6 +91,10 @@ static const IntSetting int_settings[] =
 		"Age at which history is deleted.",
 		NULL,
 	&setting_retention_min, 35 * 24 * 60, 60, 10 * 366 * 24 * 60, GUC_UNIT_MIN},
+	{"dbmaint.rollup_retention",
+		"Age at which the roll-ups of history by hour and day are deleted.",
+		NULL,
+	&setting_rollup_retention_min, 730 * 24 * 60, 24 * 60, 10 * 366 * 24 * 60, GUC_UNIT_MIN},
 	{"dbmaint.max_history_size",
 		"Size at which the oldest history of a database is deleted.",
 		"Zero means that only dbmaint.retention limits the history.",

@@ -174,7 +174,7 @@ RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT @extschema@.dbmaint_clip(string_agg(f.key || ': ' || f.value, E'\n' ORDER BY f.key COLLATE "C"))
+    SELECT @extschema@.dbmaint_cut_value(string_agg(f.key || ': ' || f.value, E'\n' ORDER BY f.key COLLATE "C"))
       FROM jsonb_each_text(facts) AS f
 $$;
 COMMENT ON FUNCTION dbmaint_definition_text(jsonb) IS

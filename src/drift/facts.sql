@@ -23,7 +23,7 @@ AS 'MODULE_PATHNAME', 'dbmaint_setting_is_secret';
 COMMENT ON FUNCTION dbmaint_setting_is_secret(text) IS
 'True for a setting whose value the server shows only to superusers and members of pg_read_all_settings, and for one that may hold a password by its name';
 
-CREATE FUNCTION dbmaint_clip(value text)
+CREATE FUNCTION dbmaint_cut_value(value text)
 RETURNS text
 LANGUAGE sql IMMUTABLE STRICT
 SET search_path = pg_catalog, pg_temp
@@ -33,7 +33,7 @@ AS $$
                             left(encode(sha256(convert_to(value, getdatabaseencoding())), 'hex'), 16))
            END
 $$;
-COMMENT ON FUNCTION dbmaint_clip(text) IS
+COMMENT ON FUNCTION dbmaint_cut_value(text) IS
 'A text of at most 10,000 characters as it is; the beginning of a longer one, with its length and a hash of all of it, so that a change behind the end is seen';
 
 CREATE FUNCTION dbmaint_setting_text(value text, vartype text, unit text)
@@ -176,10 +176,10 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_object_agg(c.name, jsonb_strip_nulls(jsonb_build_object(
                'value', CASE WHEN c.secret AND c.value <> '' THEN @extschema@.dbmaint_hide(c.value)
-                             WHEN length(c.value) > 10000 THEN @extschema@.dbmaint_clip(c.value)
+                             WHEN length(c.value) > 10000 THEN @extschema@.dbmaint_cut_value(c.value)
                              ELSE coalesce(c.value, '') END,
                'pending_restart', CASE WHEN c.secret THEN @extschema@.dbmaint_hide(c.pending)
-                             ELSE @extschema@.dbmaint_clip(c.pending) END)))
+                             ELSE @extschema@.dbmaint_cut_value(c.pending) END)))
       FROM (SELECT s.name,
                    @extschema@.dbmaint_setting_text(s.value, s.vartype, s.unit) AS value,
                    @extschema@.dbmaint_setting_text(s.pending, s.vartype, s.unit) AS pending,
@@ -224,7 +224,7 @@ BEGIN
     )
     SELECT jsonb_object_agg(n.name, jsonb_build_object('method', n.method))
            || jsonb_build_object('pg_hba.conf', jsonb_build_object(
-                  'order', @extschema@.dbmaint_clip(string_agg(n.name, E'\n' ORDER BY n.number))))
+                  'order', @extschema@.dbmaint_cut_value(string_agg(n.name, E'\n' ORDER BY n.number))))
       INTO facts
       FROM named AS n;
     RETURN coalesce(facts, '{}');
@@ -258,7 +258,7 @@ AS $$
                        CASE WHEN s.setdatabase <> 0 THEN 'database ' || coalesce(quote_ident(d.datname), s.setdatabase::text) END) AS object,
                    jsonb_object_agg(v.name,
                        CASE WHEN @extschema@.dbmaint_setting_is_secret(v.name)
-                            THEN @extschema@.dbmaint_hide(v.value) ELSE @extschema@.dbmaint_clip(v.value) END) AS facts
+                            THEN @extschema@.dbmaint_hide(v.value) ELSE @extschema@.dbmaint_cut_value(v.value) END) AS facts
               FROM pg_db_role_setting AS s
               LEFT JOIN pg_roles AS r ON r.oid = s.setrole
               LEFT JOIN pg_database AS d ON d.oid = s.setdatabase
@@ -399,7 +399,7 @@ BEGIN
            coalesce(g.facts, '{}')
       FROM wanted AS w
       LEFT JOIN (SELECT f.oid, jsonb_object_agg(f.name,
-                            CASE WHEN length(f.value) > 10000 THEN @extschema@.dbmaint_clip(f.value) ELSE f.value END) AS facts
+                            CASE WHEN length(f.value) > 10000 THEN @extschema@.dbmaint_cut_value(f.value) ELSE f.value END) AS facts
                    FROM fact AS f
                   WHERE f.value <> ''
                   GROUP BY f.oid) AS g ON g.oid = w.oid;
@@ -411,7 +411,7 @@ COMMENT ON FUNCTION dbmaint_describe_relations(oid[]) IS
 REVOKE ALL ON dbmaint_definition FROM PUBLIC;
 REVOKE ALL ON FUNCTION
     dbmaint_relation_fingerprints(bigint), dbmaint_setting_is_secret(text),
-    dbmaint_clip(text), dbmaint_setting_text(text, text, text), dbmaint_hide(text),
+    dbmaint_cut_value(text), dbmaint_setting_text(text, text, text), dbmaint_hide(text),
     dbmaint_configured_settings(), dbmaint_facts_of_settings(), dbmaint_facts_of_hba(),
     dbmaint_facts_of_extensions(), dbmaint_facts_of_session_settings(boolean),
     dbmaint_describe_relations(oid[])
