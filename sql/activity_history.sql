@@ -80,7 +80,7 @@ DROP FUNCTION planted();
 
 -- who may
 SELECT c.relname FROM pg_class AS c
- WHERE c.relname LIKE 'dbmaint%' AND c.relkind IN ('r', 'v')
+ WHERE c.relname ~ '^dbmaint_(activity|wait|record|log|connection)' AND c.relkind IN ('r', 'v')
    AND (NOT has_table_privilege('pg_monitor', c.oid, 'SELECT') OR c.relacl::text ~ '[{,]=');
 CREATE ROLE dbmaint_plain;
 SET ROLE dbmaint_plain;

@@ -183,6 +183,7 @@ SELECT count(*) FROM dbmaint_metrics_by(NULL);
 SELECT * FROM dbmaint_response_time('-infinity', 'infinity');
 
 -- bad input
+\set SHOW_CONTEXT never
 SELECT dbmaint_roll_up(NULL);
 SELECT dbmaint_roll_up('infinity');
 SELECT dbmaint_metrics_by('fortnight');

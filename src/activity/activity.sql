@@ -1,29 +1,5 @@
 -- src/activity/activity.sql: what sessions did, and what they waited for.
 
-CREATE FUNCTION dbmaint_require_untriggered(table_name name)
-RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    history regclass := (SELECT c.oid FROM pg_class AS c, pg_extension AS e
-                          WHERE e.extname = 'dbmaint' AND c.relnamespace = e.extnamespace
-                            AND c.relname = table_name);
-BEGIN
-    -- whoever would add some has to wait for us from here on
-    EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', history);
-    IF EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = history)
-       OR EXISTS (SELECT FROM pg_rewrite AS r WHERE r.ev_class = history) THEN
-        RAISE EXCEPTION 'table % has triggers or rules', history
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  DETAIL = 'They would run with the rights of a superuser.',
-                  HINT = 'Drop them.';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION dbmaint_require_untriggered(name) IS
-'Raises an error if the extension''s table of that name has triggers or rules, which would run as the superuser that writes history; locks it against getting some until the transaction ends';
-
 CREATE TABLE dbmaint_wait_events (
     event_id int PRIMARY KEY,
     state text NOT NULL,
@@ -266,7 +242,7 @@ COMMENT ON FUNCTION dbmaint_wait_profile(timestamptz, timestamptz, bigint) IS
 REVOKE ALL ON dbmaint_wait_events, dbmaint_activity_history, dbmaint_activity_samples FROM PUBLIC;
 GRANT SELECT ON dbmaint_wait_events, dbmaint_activity_history, dbmaint_activity_samples TO pg_monitor;
 REVOKE ALL ON FUNCTION
-    dbmaint_require_untriggered(name), dbmaint_sample_activity(timestamptz),
+    dbmaint_sample_activity(timestamptz),
     dbmaint_store_activity(timestamptz, timestamptz, int, bigint, oid[], bigint[], text[], text[], text[], int[]),
     dbmaint_require_range(timestamptz, timestamptz),
     dbmaint_activity_samples_taken(timestamptz, timestamptz),

@@ -49,32 +49,6 @@ SELECT c.changed_at,
 COMMENT ON VIEW dbmaint_changes IS
 'What changed in this database''s schema and extensions, in what ALTER DATABASE and ALTER ROLE set, and, in the home database, in the server''s settings and access rules; newest first. changed_at is when it was first seen; it happened within seen_between. Values that may be secret are hidden: a few bits of a keyed hash tell that they changed.';
 
-CREATE FUNCTION dbmaint_refuse_triggers(tables name[])
-RETURNS void
-LANGUAGE plpgsql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    bad name;
-BEGIN
-    SELECT c.relname INTO bad
-      FROM pg_extension AS e
-      JOIN pg_class AS c ON c.relnamespace = e.extnamespace AND c.relname = ANY (tables)
-     WHERE e.extname = 'dbmaint'
-       AND (EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid)
-            OR EXISTS (SELECT FROM pg_rewrite AS r WHERE r.ev_class = c.oid))
-     LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'table "%" has triggers or rules', bad
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  DETAIL = 'They would run with the rights of a superuser.',
-                  HINT = 'Drop them.';
-    END IF;
-END
-$$;
-COMMENT ON FUNCTION dbmaint_refuse_triggers(name[]) IS
-'Raises an error when one of the extension''s tables has triggers or rules. The caller holds a lock that keeps new ones off.';
-
 CREATE FUNCTION dbmaint_note_change(at timestamptz, since timestamptz,
     kind text, object text, attribute text, old_value text, new_value text)
 RETURNS void
@@ -391,7 +365,8 @@ BEGIN
     END IF;
 
     LOCK TABLE @extschema@.dbmaint_change, @extschema@.dbmaint_definition IN ROW EXCLUSIVE MODE;
-    PERFORM @extschema@.dbmaint_refuse_triggers(ARRAY['dbmaint_change', 'dbmaint_definition']::name[]);
+    PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_change'::name);
+    PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_definition'::name);
 
     -- a copy of a database begins anew, with a key of its own
     IF NOT EXISTS (SELECT FROM @extschema@.dbmaint_definition AS d
@@ -428,7 +403,6 @@ REVOKE ALL ON dbmaint_change, dbmaint_changes FROM PUBLIC;
 GRANT SELECT ON dbmaint_change, dbmaint_changes TO pg_monitor;
 REVOKE ALL ON FUNCTION
     dbmaint_note_change(timestamptz, timestamptz, text, text, text, text, text),
-    dbmaint_refuse_triggers(name[]),
     dbmaint_note_facts(timestamptz, oid, text, jsonb), dbmaint_note_settings(timestamptz, oid),
     dbmaint_definition_text(jsonb),
     dbmaint_note_relations(timestamptz, timestamptz, oid, boolean, oid[], bigint[], oid[], oid[]),

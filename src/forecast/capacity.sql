@@ -233,7 +233,7 @@ BEGIN
     END IF;
 
     LOCK TABLE @extschema@.dbmaint_capacity_samples IN ROW EXCLUSIVE MODE;
-    PERFORM @extschema@.dbmaint_refuse_triggers(ARRAY['dbmaint_capacity_samples']::name[]);
+    PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_capacity_samples'::name);
 
     INSERT INTO @extschema@.dbmaint_capacity_samples
            (database_oid, at, resource, instance, used, limit_value, counter)

@@ -279,6 +279,40 @@ $$;
 COMMENT ON FUNCTION dbmaint_history_tables() IS
 'The tables of history that expire: the column that holds a row''s time, how long rows are kept, and whether the table shares dbmaint.max_history_size';
 
+CREATE FUNCTION dbmaint_has_foreign_code(relation regclass)
+RETURNS bool
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = relation)
+        OR EXISTS (SELECT FROM pg_rewrite AS r WHERE r.ev_class = relation)
+$$;
+COMMENT ON FUNCTION dbmaint_has_foreign_code(regclass) IS
+'Does a table of history have triggers or rules? They would run as the superuser that writes and expires history, which therefore leaves it alone.';
+
+CREATE FUNCTION dbmaint_require_untriggered(table_name name)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    history regclass := (SELECT c.oid FROM pg_class AS c, pg_extension AS e
+                          WHERE e.extname = 'dbmaint' AND c.relnamespace = e.extnamespace
+                            AND c.relname = table_name);
+BEGIN
+    -- whoever would add some has to wait for us from here on
+    EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', history);
+    IF @extschema@.dbmaint_has_foreign_code(history) THEN
+        RAISE EXCEPTION 'table % has triggers or rules', history
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'They would run with the rights of a superuser.',
+                  HINT = 'Drop them.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_require_untriggered(name) IS
+'Raises an error if the extension''s table of that name has triggers or rules, which would run as the superuser that writes history; locks it against getting some until the transaction ends';
+
 CREATE FUNCTION dbmaint_row_bytes(history regclass, time_column text)
 RETURNS float8
 LANGUAGE plpgsql STABLE
@@ -313,15 +347,6 @@ DECLARE
     capped_from timestamptz;
     expired bigint;
 BEGIN
-    -- They would run with the rights of the sampler, a superuser.
-    IF EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = history AND NOT t.tgisinternal)
-       OR EXISTS (SELECT FROM pg_rewrite AS r WHERE r.ev_class = history) THEN
-        RAISE EXCEPTION 'table "%" has triggers or rules', history
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  DETAIL = 'They would run with the rights of a superuser.',
-                  HINT = 'Drop them.';
-    END IF;
-
     IF cap_bytes IS NOT NULL THEN
         EXECUTE format('SELECT %2$I FROM %1$s ORDER BY %2$I DESC OFFSET $1 LIMIT 1',
                        history, time_column)
@@ -352,6 +377,7 @@ DECLARE
     cap_bytes float8 := pg_size_bytes(coalesce(current_setting('dbmaint.max_history_size', true), '1GB'));
     total_bytes float8;
     t record;
+    left_alone regclass;
     expired bigint := 0;
 BEGIN
     IF at IS NULL OR batch_rows IS NULL OR batch_rows < 1 THEN
@@ -372,10 +398,22 @@ BEGIN
                     THEN cap_bytes * pg_total_relation_size(h.history) / total_bytes END AS share
           FROM @extschema@.dbmaint_history_tables() AS h
     LOOP
-        expired := expired + @extschema@.dbmaint_expire_table(
+        IF @extschema@.dbmaint_has_foreign_code(t.history) THEN
+            left_alone := t.history;
+            CONTINUE;
+        END IF;
+        expired := @extschema@.dbmaint_expire_table(
             t.history, t.time_column, at - t.kept, t.share, batch_rows);
         EXIT WHEN expired > 0;
     END LOOP;
+
+    -- not before the others are done
+    IF expired = 0 AND left_alone IS NOT NULL THEN
+        RAISE EXCEPTION 'table % has triggers or rules', left_alone
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'They would run with the rights of a superuser.',
+                  HINT = 'Drop them.';
+    END IF;
     RETURN expired;
 END
 $$;
@@ -387,7 +425,8 @@ GRANT SELECT ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbma
 REVOKE ALL ON FUNCTION dbmaint_response_time(interval),
     dbmaint_response_time(timestamptz, timestamptz), dbmaint_history_tables(),
     dbmaint_row_bytes(regclass, text), dbmaint_expire_history(timestamptz, int),
-    dbmaint_expire_table(regclass, text, timestamptz, float8, int) FROM PUBLIC;
+    dbmaint_expire_table(regclass, text, timestamptz, float8, int),
+    dbmaint_has_foreign_code(regclass), dbmaint_require_untriggered(name) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_response_time(interval),
     dbmaint_response_time(timestamptz, timestamptz), dbmaint_history_tables(),
-    dbmaint_row_bytes(regclass, text) TO pg_monitor;
+    dbmaint_row_bytes(regclass, text), dbmaint_has_foreign_code(regclass) TO pg_monitor;

@@ -103,7 +103,7 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_definition dbmaint_relation_fingerprints dbmaint_describe_relations dbmaint_definition_text
   dbmaint_setting_is_secret dbmaint_setting_text dbmaint_cut_value dbmaint_hide dbmaint_configured_settings
   dbmaint_facts_of_settings dbmaint_facts_of_hba dbmaint_facts_of_extensions dbmaint_facts_of_session_settings
-  dbmaint_refuse_triggers dbmaint_note_change dbmaint_note_changes dbmaint_note_facts dbmaint_note_settings
+  dbmaint_note_change dbmaint_note_changes dbmaint_note_facts dbmaint_note_settings
   dbmaint_note_relations dbmaint_note_schema dbmaint_note_capacity);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
