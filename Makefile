@@ -24,16 +24,34 @@ SQL_PIECES = \
 	src/dbmaint.sql \
 	src/latency/latency.sql \
 	src/packed/packed.sql \
+	src/history/rollup.sql \
 	src/history/history.sql \
 	src/collect/collect.sql \
 	src/statement/statement.sql \
 	src/statement/statement_report.sql \
-	src/worker/worker.sql \
+	src/activity/activity.sql \
+	src/activity/recorder.sql \
+	src/activity/message_log.sql \
+	src/activity/connections.sql \
+	src/activity/sessions.sql \
+	src/drift/facts.sql \
+	src/drift/changes.sql \
 	src/bloat/bloat.sql \
+	src/object/object.sql \
+	src/object/statistics.sql \
+	src/object/index_health.sql \
+	src/object/table_health.sql \
+	src/object/advice_indexes.sql \
+	src/object/advice_missing.sql \
+	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \
 	src/health/checks_storage.sql \
-	src/health/health.sql
+	src/health/health.sql \
+	src/forecast/forecast.sql \
+	src/forecast/capacity.sql \
+	src/history/report.sql \
+	src/history/looking.sql
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 

@@ -21,6 +21,8 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/proc.h"
+#include "storage/sinvaladt.h"
+#include "utils/backend_status.h"
 #include "utils/wait_event.h"	/* 19: no longer included by pgstat.h */
 
 #if PG_VERSION_NUM < 150000 || PG_VERSION_NUM >= 200000
@@ -100,6 +102,31 @@ wait_event_named(const char *name)
 #define MY_PROC_NUMBER ((uint32) MyProc->pgprocno)
 #endif
 
+/*
+ * 17: the server's array of backends has one entry a ProcNumber; before, one a
+ * BackendId, from 1 on.  The array itself is not exported, our own entry is.
+ */
+static inline PgBackendStatus *
+backend_status_array(void)
+{
+#if PG_VERSION_NUM >= 170000
+	return MyBEEntry - MyProcNumber;
+#else
+	return MyBEEntry - (MyBackendId - 1);
+#endif
+}
+
+/* The process of an entry of the array, or NULL; may have ended since. */
+static inline PGPROC *
+backend_status_proc(int entry)
+{
+#if PG_VERSION_NUM >= 170000
+	return GetPGProcByNumber(entry);
+#else
+	return BackendIdGetProc(entry + 1);
+#endif
+}
+
 /* 17: the variable IsBackgroundWorker became a macro like its siblings. */
 #if PG_VERSION_NUM < 170000
 #define AmBackgroundWorkerProcess() IsBackgroundWorker
@@ -127,5 +154,44 @@ relation_file_path(Oid database, Oid tablespace, Oid file)
 #define palloc_array(type, count) ((type *) palloc(sizeof(type) * (count)))
 #define palloc0_array(type, count) ((type *) palloc0(sizeof(type) * (count)))
 #endif
+
+/*
+ * 16: five counters of a relation were renamed, and the time of the last scan
+ * came.  The old names are mapped here, so that readers use the new ones.
+ */
+#if PG_VERSION_NUM < 160000
+#define RELATION_STATS(entry, field) RELATION_STATS_##field(entry)
+#define RELATION_STATS_live_tuples(entry) ((entry)->n_live_tuples)
+#define RELATION_STATS_dead_tuples(entry) ((entry)->n_dead_tuples)
+#define RELATION_STATS_mod_since_analyze(entry) ((entry)->changes_since_analyze)
+#define RELATION_STATS_ins_since_vacuum(entry) ((entry)->inserts_since_vacuum)
+#define RELATION_STATS_autovacuum_count(entry) ((entry)->autovac_vacuum_count)
+#define RELATION_STATS_autoanalyze_count(entry) ((entry)->autovac_analyze_count)
+#else
+#define RELATION_STATS(entry, field) ((entry)->field)
+#endif
+
+/* 19: each relation has a time since when it counts; 0 if it does not tell. */
+#if PG_VERSION_NUM >= 190000
+#define RELATION_STATS_RESET(entry) ((entry)->stat_reset_time)
+#else
+#define RELATION_STATS_RESET(entry) ((TimestampTz) 0)
+#endif
+
+/*
+ * Returns the statistics of a relation of this database, NULL if it has none.
+ * *may_free says whether they are the caller's, to be freed: 19 tells, before
+ * it follows from stats_fetch_consistency.
+ */
+static inline PgStat_StatTabEntry *
+relation_stats_fetch(Oid relation, bool *may_free)
+{
+#if PG_VERSION_NUM >= 190000
+	return pgstat_fetch_stat_tabentry_ext(false, relation, may_free);
+#else
+	*may_free = pgstat_fetch_consistency == PGSTAT_FETCH_CONSISTENCY_NONE;
+	return pgstat_fetch_stat_tabentry_ext(false, relation);
+#endif
+}
 
 #endif							/* DBMAINT_COMPAT_H */

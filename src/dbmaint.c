@@ -10,6 +10,7 @@
  */
 #include "compat.h"
 
+#include "activity/message_log.h"
 #include "latency/latency.h"
 #include "settings.h"
 #include "shared.h"
@@ -32,5 +33,6 @@ _PG_init(void)
 
 	shared_install();
 	latency_install();
+	message_log_install();
 	worker_install();
 }

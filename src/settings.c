@@ -23,13 +23,17 @@ int			setting_sample_interval_s = 10;
 int			setting_pool_interval_s = 60;
 int			setting_statements_interval_s = 300;
 int			setting_objects_interval_s = 1800;
+int			setting_activity_interval_ms = 1000;
+int			setting_activity_history_interval_s = 60;
 int			setting_retention_min = 35 * 24 * 60;
+int			setting_rollup_retention_min = 730 * 24 * 60;
 int			setting_max_history_size_mb = 1024;
 int			setting_slow_query_threshold_ms = 100;
 char	   *setting_critical_indexes = NULL;
 bool		setting_track_latency = true;
 int			setting_collector_timeout_ms = 5000;
 int			setting_max_databases = 64;
+int			setting_recorder_size_kb = 4096;
 
 typedef struct IntSetting
 {
@@ -75,10 +79,22 @@ static const IntSetting int_settings[] =
 		"Time between two snapshots of the statistics of tables and indexes.",
 		NULL,
 	&setting_objects_interval_s, 1800, 1, 86400, GUC_UNIT_S},
+	{"dbmaint.activity_interval",
+		"Time between two looks at what all sessions do.",
+		"Zero turns the activity history and the recorder off.",
+	&setting_activity_interval_ms, 1000, 0, 60000, GUC_UNIT_MS},
+	{"dbmaint.activity_history_interval",
+		"Time that a row of the activity and log history covers.",
+		NULL,
+	&setting_activity_history_interval_s, 60, 1, 3600, GUC_UNIT_S},
 	{"dbmaint.retention",
 		"Age at which history is deleted.",
 		NULL,
 	&setting_retention_min, 35 * 24 * 60, 60, 10 * 366 * 24 * 60, GUC_UNIT_MIN},
+	{"dbmaint.rollup_retention",
+		"Age at which the roll-ups of history by hour and day are deleted.",
+		NULL,
+	&setting_rollup_retention_min, 730 * 24 * 60, 24 * 60, 10 * 366 * 24 * 60, GUC_UNIT_MIN},
 	{"dbmaint.max_history_size",
 		"Size at which the oldest history of a database is deleted.",
 		"Zero means that only dbmaint.retention limits the history.",
@@ -183,11 +199,18 @@ settings_define(bool preloading)
 	}
 
 	if (preloading)
+	{
 		DefineCustomIntVariable("dbmaint.max_databases",
 								"Databases that can be measured at a time.",
 								"Each takes about 70 kB of shared memory.",
 								&setting_max_databases, 64, 1, 10000,
 								PGC_POSTMASTER, 0, NULL, NULL, NULL);
+		DefineCustomIntVariable("dbmaint.recorder_size",
+								"Shared memory for the last minutes of all sessions in full.",
+								"Each session that does something takes 64 bytes a look. Zero turns the recorder off.",
+								&setting_recorder_size_kb, 4096, 0, 256 * 1024,
+								PGC_POSTMASTER, GUC_UNIT_KB, NULL, NULL, NULL);
+	}
 
 	MarkGUCPrefixReserved("dbmaint");
 }

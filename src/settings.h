@@ -21,13 +21,17 @@ extern int	setting_sample_interval_s;
 extern int	setting_pool_interval_s;
 extern int	setting_statements_interval_s;
 extern int	setting_objects_interval_s;
+extern int	setting_activity_interval_ms;
+extern int	setting_activity_history_interval_s;
 extern int	setting_retention_min;
+extern int	setting_rollup_retention_min;
 extern int	setting_max_history_size_mb;
 extern int	setting_slow_query_threshold_ms;
 extern char *setting_critical_indexes;
 extern bool setting_track_latency;
 extern int	setting_collector_timeout_ms;
 extern int	setting_max_databases;
+extern int	setting_recorder_size_kb;
 
 /*
  * Defines all settings; called once, from _PG_init.  What needs a restart is

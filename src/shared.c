@@ -9,6 +9,8 @@
  */
 #include "compat.h"
 
+#include "activity/activity.h"
+#include "activity/message_log.h"
 #include "settings.h"
 #include "shared.h"
 #include "storage/ipc.h"
@@ -40,6 +42,8 @@ shared_request(void)
 	RequestAddinShmemSpace(shared_size());
 	RequestAddinShmemSpace(latency_shared_size(setting_max_databases));
 	RequestNamedLWLockTranche(TRANCHE_NAME, 1);
+	activity_shared_request();
+	message_log_shared_request();
 }
 
 static void
@@ -60,6 +64,8 @@ shared_startup(void)
 		pg_atomic_init_u32(&shared_state->catalog_generation, 0);
 	}
 	latency_shared_attach(setting_max_databases);
+	activity_shared_attach();
+	message_log_shared_attach();
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -9,6 +9,8 @@
  */
 #include "compat.h"
 
+#include "activity/activity.h"
+#include "activity/message_log.h"
 #include "catalog/pg_type.h"
 #include "collect/collect.h"
 #include "executor/spi.h"
@@ -30,8 +32,22 @@ const CollectorInfo collectors[] =
 	collect_server, false},
 	{"host", METRIC_CLUSTER, &setting_sample_interval_s,
 	collect_host, false},
+	{"indexes", METRIC_DATABASE, &setting_objects_interval_s,
+	collect_indexes, true},
+	{"tables", METRIC_DATABASE, &setting_objects_interval_s,
+	collect_tables, true},
 	{"statements", METRIC_CLUSTER, &setting_statements_interval_s,
 	collect_statements, true},
+	{"activity_history", METRIC_CLUSTER, &setting_activity_history_interval_s,
+	collect_activity_history, true},
+	{"log", METRIC_CLUSTER, &setting_activity_history_interval_s,
+	collect_log, true},
+	{"connections", METRIC_CLUSTER, &connections_interval_s,
+	collect_connections, true},
+	{"changes", METRIC_DATABASE, &setting_objects_interval_s,
+	collect_changes, true},
+	{"capacity", METRIC_DATABASE, &setting_objects_interval_s,
+	collect_capacity, true},
 };
 
 const int	collector_count = lengthof(collectors);
@@ -156,4 +172,33 @@ void
 collect_server(Collection *collection)
 {
 	collect_by_sql(collection, "dbmaint_read_server");
+}
+
+/*
+ * Calls a function that takes the round's time, and whether this is the home
+ * database, and writes what it finds into a table of its own.
+ */
+static void
+note_by_sql(Collection *collection, const char *function)
+{
+	char	   *sql = psprintf("SELECT %s.%s($1, $2)",
+							   collection->schema, function);
+	Oid			types[] = {TIMESTAMPTZOID, BOOLOID};
+	Datum		values[] = {TimestampTzGetDatum(collection->at),
+	BoolGetDatum(collection->home)};
+
+	query_begin(sql, lengthof(types), types, values, NULL);
+	query_end();
+}
+
+void
+collect_changes(Collection *collection)
+{
+	note_by_sql(collection, "dbmaint_note_changes");
+}
+
+void
+collect_capacity(Collection *collection)
+{
+	note_by_sql(collection, "dbmaint_note_capacity");
 }

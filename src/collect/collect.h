@@ -31,6 +31,7 @@ typedef struct Collection
 	Readings	readings;
 	struct varlena *histogram;	/* of the interval, or NULL */
 	int			collector;		/* the one that runs */
+	bool		home;			/* this sampler reads what is the server's */
 } Collection;
 
 typedef struct CollectorInfo
@@ -52,7 +53,11 @@ extern void collect_database(Collection *collection);
 extern void collect_database_size(Collection *collection);
 extern void collect_server(Collection *collection);
 extern void collect_host(Collection *collection);
+extern void collect_indexes(Collection *collection);
+extern void collect_tables(Collection *collection);
 extern void collect_statements(Collection *collection);
+extern void collect_changes(Collection *collection);
+extern void collect_capacity(Collection *collection);
 
 /*
  * Records a reading of the metric.  For a counter, `value` is the total, and

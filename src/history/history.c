@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * history.c
- *		Writes samples, expires them.
+ *		Writes samples, rolls them up, expires them.
  *
  * src/history/history.c
  *
@@ -162,22 +162,38 @@ history_write(const Extension *extension, const Collection *collection)
 	return true;
 }
 
-int64
-history_expire(const Extension *extension, TimestampTz at)
+/* Calls a function of ours that returns a bigint, given a statement with $1. */
+static int64
+call_at(const char *sql, TimestampTz at)
 {
 	Oid			type = TIMESTAMPTZOID;
 	Datum		value = TimestampTzGetDatum(at);
-	char	   *sql = psprintf("SELECT %s.dbmaint_expire_history($1, %d)",
-							   extension->schema, EXPIRY_BATCH_ROWS);
-	int64		expired = 0;
+	int64		result = 0;
 	bool		isnull;
 
+	if (query_begin(sql, 1, &type, &value, NULL) > 0)
+		result = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
+											 SPI_tuptable->tupdesc, 1,
+											 &isnull));
+	query_end();
+	return result;
+}
+
+int64
+history_roll_up(const Extension *extension, TimestampTz at)
+{
+	if (!history_lock(extension, "dbmaint_hourly_metrics") ||
+		!history_lock(extension, "dbmaint_daily_metrics"))
+		return 0;
+	return call_at(psprintf("SELECT %s.dbmaint_roll_up($1)", extension->schema),
+				   at);
+}
+
+int64
+history_expire(const Extension *extension, TimestampTz at)
+{
 	if (!history_lock(extension, "performance_metrics"))
 		return 0;
-	if (query_begin(sql, 1, &type, &value, NULL) > 0)
-		expired = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0],
-											  SPI_tuptable->tupdesc, 1,
-											  &isnull));
-	query_end();
-	return expired;
+	return call_at(psprintf("SELECT %s.dbmaint_expire_history($1, %d)",
+							extension->schema, EXPIRY_BATCH_ROWS), at);
 }

@@ -1,10 +1,10 @@
 /*-------------------------------------------------------------------------
  *
  * history.h
- *		Writes what was collected into performance_metrics, and deletes what
- *		is too old.
+ *		Writes what was collected into performance_metrics, rolls it up by
+ *		hour and day, and deletes what is too old.
  *
- * Both are called inside a step (step/guard.h).
+ * All are called inside a step (step/guard.h).
  *
  * src/history/history.h
  *
@@ -42,6 +42,13 @@ extern bool history_lock(const Extension *extension, const char *table);
  */
 extern bool history_write(const Extension *extension,
 						  const Collection *collection);
+
+/*
+ * Rolls up a bounded number of the hours and days that were over at that time
+ * and are not rolled up yet; returns how many.  Refuses tables with triggers
+ * or rules, as history_write() does.
+ */
+extern int64 history_roll_up(const Extension *extension, TimestampTz at);
 
 /* Deletes one batch of expired rows; returns how many. */
 extern int64 history_expire(const Extension *extension, TimestampTz at);

@@ -169,41 +169,56 @@ BEGIN
                   HINT = 'For example: dbmaint_response_time(''15 minutes'').';
     END IF;
 
-    SELECT sum(s.response_time_ms * s.query_count) / nullif(sum(s.query_count), 0),
-           min(s.response_time_ms), max(s.response_time_ms),
-           stddev(s.response_time_ms), coalesce(sum(s.query_count), 0),
-           @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(s.latency_histogram), 0.50::float8),
-           @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(s.latency_histogram), 0.95::float8),
-           @extschema@.dbmaint_percentile(@extschema@.dbmaint_histogram_merge(s.latency_histogram), 0.99::float8),
-           max(s.max_ms), coalesce(sum(s.slow_query_count), 0),
-           coalesce(sum(s.failed_query_count), 0)
-      INTO avg_response_time, min_response_time, max_response_time,
+    SELECT r.* INTO avg_response_time, min_response_time, max_response_time,
            response_variance, query_count, p50_ms, p95_ms, p99_ms, max_ms,
            slow_query_count, failed_query_count
-      FROM @extschema@.dbmaint_samples AS s
-     WHERE s."timestamp" > now() - lookback;
+      FROM @extschema@.dbmaint_response_time(now() - lookback, 'infinity'::timestamptz) AS r;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_response_time(interval) IS
 'Response time over the last lookback, in milliseconds: the mean over all statements; the least, greatest and standard deviation of the samples'' means, as in the runbooks; statements counted; percentiles of all statements, from the merged histograms. NULL times where nothing ran.';
 
+CREATE FUNCTION dbmaint_response_time(
+    from_at timestamptz, to_at timestamptz,
+    OUT avg_response_time float8, OUT min_response_time float8,
+    OUT max_response_time float8, OUT response_variance float8,
+    OUT query_count bigint, OUT p50_ms float8, OUT p95_ms float8,
+    OUT p99_ms float8, OUT max_ms float8, OUT slow_query_count bigint,
+    OUT failed_query_count bigint)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT m.response_time_sum_ms / nullif(m.query_count, 0),
+           m.min_response_time_ms, m.max_response_time_ms,
+           m.stddev_response_time_ms, coalesce(m.query_count, 0),
+           @extschema@.dbmaint_percentile(m.latency_histogram, 0.50::float8),
+           @extschema@.dbmaint_percentile(m.latency_histogram, 0.95::float8),
+           @extschema@.dbmaint_percentile(m.latency_histogram, 0.99::float8),
+           m.max_ms, coalesce(m.slow_query_count, 0), coalesce(m.failed_query_count, 0)
+      FROM (SELECT) AS always
+      LEFT JOIN @extschema@.dbmaint_metrics_by(NULL::text, from_at, to_at) AS m ON true
+$$;
+COMMENT ON FUNCTION dbmaint_response_time(timestamptz, timestamptz) IS
+'Response time from one time until before another, as dbmaint_response_time(interval) gives it; whole hours and days of it come from the roll-ups, so that a quarter takes no longer than a day.';
+
 CREATE VIEW dbmaint_weekly_trend AS
-SELECT pg_catalog.date_trunc('day', s."timestamp") AS day,
-       pg_catalog.sum(s.response_time_ms OPERATOR(pg_catalog.*) s.query_count::pg_catalog.float8)
-           OPERATOR(pg_catalog./) nullif(pg_catalog.sum(s.query_count), 0::pg_catalog.numeric)::pg_catalog.float8 AS avg_response_time,
-       pg_catalog.min(s.response_time_ms) AS min_response_time,
-       pg_catalog.max(s.response_time_ms) AS max_response_time,
-       coalesce(pg_catalog.sum(s.query_count), 0)::bigint AS total_queries,
-       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.50::pg_catalog.float8) AS p50_ms,
-       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.95::pg_catalog.float8) AS p95_ms,
-       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.99::pg_catalog.float8) AS p99_ms,
-       coalesce(pg_catalog.sum(s.slow_query_count), 0)::bigint AS slow_query_count
-  FROM dbmaint_samples AS s
- WHERE s."timestamp" OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '7 days')
+SELECT pg_catalog.date_trunc('day', m.hour) AS day,
+       pg_catalog.sum(m.response_time_sum_ms)
+           OPERATOR(pg_catalog./) nullif(pg_catalog.sum(m.query_count), 0::pg_catalog.numeric)::pg_catalog.float8 AS avg_response_time,
+       pg_catalog.min(m.min_response_time_ms) AS min_response_time,
+       pg_catalog.max(m.max_response_time_ms) AS max_response_time,
+       coalesce(pg_catalog.sum(m.query_count), 0)::bigint AS total_queries,
+       dbmaint_percentile(dbmaint_histogram_merge(m.latency_histogram), 0.50::pg_catalog.float8) AS p50_ms,
+       dbmaint_percentile(dbmaint_histogram_merge(m.latency_histogram), 0.95::pg_catalog.float8) AS p95_ms,
+       dbmaint_percentile(dbmaint_histogram_merge(m.latency_histogram), 0.99::pg_catalog.float8) AS p99_ms,
+       coalesce(pg_catalog.sum(m.slow_query_count), 0)::bigint AS slow_query_count
+  FROM dbmaint_metrics_by('hour'::pg_catalog.text,
+           pg_catalog.now() OPERATOR(pg_catalog.-) interval '7 days',
+           'infinity'::pg_catalog.timestamptz) AS m
  GROUP BY 1
  ORDER BY 1;
 COMMENT ON VIEW dbmaint_weekly_trend IS
-'The runbooks'' weekly trend: response time of each of the last 7 days, in milliseconds, its mean and percentiles over all statements of the day; min and max are of the samples'' means';
+'The runbooks'' weekly trend: response time of each of the last 7 days, in milliseconds, its mean and percentiles over all statements of the day; min and max are of the samples'' means. A day is the session''s, made of whole hours of UTC';
 
 CREATE VIEW dbmaint_monthly_summary AS
 SELECT w.week, w.avg_response_time, w.min_response_time, w.max_response_time,
@@ -213,21 +228,22 @@ SELECT w.week, w.avg_response_time, w.min_response_time, w.max_response_time,
            OPERATOR(pg_catalog.*) 100::pg_catalog.float8 AS performance_change_pct,
        w.p50_ms, w.p95_ms, w.p99_ms
   FROM (SELECT g.*, pg_catalog.lag(g.avg_response_time) OVER (ORDER BY g.week) AS prev_week_avg
-          FROM (SELECT pg_catalog.date_trunc('week', s."timestamp") AS week,
-                       pg_catalog.sum(s.response_time_ms OPERATOR(pg_catalog.*) s.query_count::pg_catalog.float8)
-                           OPERATOR(pg_catalog./) nullif(pg_catalog.sum(s.query_count), 0::pg_catalog.numeric)::pg_catalog.float8 AS avg_response_time,
-                       pg_catalog.min(s.response_time_ms) AS min_response_time,
-                       pg_catalog.max(s.response_time_ms) AS max_response_time,
-                       coalesce(pg_catalog.sum(s.query_count), 0)::bigint AS query_count,
-                       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.50::pg_catalog.float8) AS p50_ms,
-                       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.95::pg_catalog.float8) AS p95_ms,
-                       dbmaint_percentile(dbmaint_histogram_merge(s.latency_histogram), 0.99::pg_catalog.float8) AS p99_ms
-                  FROM dbmaint_samples AS s
-                 WHERE s."timestamp" OPERATOR(pg_catalog.>) (pg_catalog.now() OPERATOR(pg_catalog.-) interval '30 days')
+          FROM (SELECT pg_catalog.date_trunc('week', m.hour) AS week,
+                       pg_catalog.sum(m.response_time_sum_ms)
+                           OPERATOR(pg_catalog./) nullif(pg_catalog.sum(m.query_count), 0::pg_catalog.numeric)::pg_catalog.float8 AS avg_response_time,
+                       pg_catalog.min(m.min_response_time_ms) AS min_response_time,
+                       pg_catalog.max(m.max_response_time_ms) AS max_response_time,
+                       coalesce(pg_catalog.sum(m.query_count), 0)::bigint AS query_count,
+                       dbmaint_percentile(dbmaint_histogram_merge(m.latency_histogram), 0.50::pg_catalog.float8) AS p50_ms,
+                       dbmaint_percentile(dbmaint_histogram_merge(m.latency_histogram), 0.95::pg_catalog.float8) AS p95_ms,
+                       dbmaint_percentile(dbmaint_histogram_merge(m.latency_histogram), 0.99::pg_catalog.float8) AS p99_ms
+                  FROM dbmaint_metrics_by('hour'::pg_catalog.text,
+                           pg_catalog.now() OPERATOR(pg_catalog.-) interval '30 days',
+                           'infinity'::pg_catalog.timestamptz) AS m
                  GROUP BY 1) AS g) AS w
  ORDER BY w.week;
 COMMENT ON VIEW dbmaint_monthly_summary IS
-'The runbooks'' monthly summary: response time of each week of the last 30 days, in milliseconds, over all statements of the week, and its change against the week before in per cent';
+'The runbooks'' monthly summary: response time of each week of the last 30 days, in milliseconds, over all statements of the week, and its change against the week before in per cent. A week is the session''s, made of whole hours of UTC';
 
 CREATE FUNCTION dbmaint_history_tables(
     OUT history regclass, OUT time_column text, OUT kept interval,
@@ -241,8 +257,21 @@ AS $$
            t.capped
       FROM (VALUES
             ('performance_metrics'::name, 'timestamp', 'dbmaint.retention', '35d', true),
+            ('dbmaint_index_snapshot'::name, 'taken_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_table_snapshot'::name, 'taken_at', 'dbmaint.retention', '35d', true),
+            -- names go after the last snapshot that has them
+            ('dbmaint_object'::name, 'last_seen_at', 'dbmaint.retention', '35d', false),
             ('dbmaint_statement_snapshots', 'taken_at', 'dbmaint.retention', '35d', true),
-            ('dbmaint_statements', 'last_used_at', NULL, '800d', false)
+            ('dbmaint_statements', 'last_used_at', NULL, '800d', false),
+            ('dbmaint_activity_history', 'from_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_log_history', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_connection_history', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_recordings', 'recorded_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_recorded_activity', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_change', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_capacity_samples', 'at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_hourly_metrics', 'hour', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_daily_metrics', 'day', 'dbmaint.rollup_retention', '730d', false)
            ) AS t(history, time_column, setting, otherwise, capped)
       JOIN pg_extension AS e ON e.extname = 'dbmaint'
       JOIN pg_class AS c ON c.relname = t.history AND c.relnamespace = e.extnamespace
@@ -355,8 +384,10 @@ COMMENT ON FUNCTION dbmaint_expire_history(timestamptz, int) IS
 
 REVOKE ALL ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary FROM PUBLIC;
 GRANT SELECT ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary TO pg_monitor;
-REVOKE ALL ON FUNCTION dbmaint_response_time(interval), dbmaint_history_tables(),
+REVOKE ALL ON FUNCTION dbmaint_response_time(interval),
+    dbmaint_response_time(timestamptz, timestamptz), dbmaint_history_tables(),
     dbmaint_row_bytes(regclass, text), dbmaint_expire_history(timestamptz, int),
     dbmaint_expire_table(regclass, text, timestamptz, float8, int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION dbmaint_response_time(interval), dbmaint_history_tables(),
+GRANT EXECUTE ON FUNCTION dbmaint_response_time(interval),
+    dbmaint_response_time(timestamptz, timestamptz), dbmaint_history_tables(),
     dbmaint_row_bytes(regclass, text) TO pg_monitor;

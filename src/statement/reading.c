@@ -33,7 +33,7 @@ const CounterInfo counters[COUNTER_COUNT] = {
 typedef int64 Spread[COUNTER_COUNT];
 
 StatementReading *
-reading_begin(const StatementReading *before)
+statement_reading_begin(const StatementReading *before)
 {
 	StatementReading *reading = palloc0_object(StatementReading);
 
@@ -87,9 +87,9 @@ append_entry(StatementReading *reading, CounterSet set, const int64 *values)
 }
 
 void
-reading_append(StatementReading *reading, const StatementReading *before,
-			   uint32 old, const StatementKey *key, TimestampTz since,
-			   CounterSet set, const int64 *values)
+statement_reading_append(StatementReading *reading, const StatementReading *before,
+						 uint32 old, const StatementKey *key, TimestampTz since,
+						 CounterSet set, const int64 *values)
 {
 	StatementEntry *entry = append_entry(reading, set, values);
 
@@ -104,8 +104,8 @@ reading_append(StatementReading *reading, const StatementReading *before,
 }
 
 void
-reading_append_unchanged(StatementReading *reading,
-						 const StatementReading *before, uint32 old)
+statement_reading_append_unchanged(StatementReading *reading,
+								   const StatementReading *before, uint32 old)
 {
 	const StatementEntry *source = &before->entries[old - 1];
 	StatementEntry *entry = append_entry(reading, source->set,
@@ -148,8 +148,8 @@ fill_buckets(const StatementReading *reading, uint32 *buckets, uint32 count)
 }
 
 uint32
-reading_find(const StatementReading *reading, const StatementKey *key,
-			 uint32 *last)
+statement_reading_find(const StatementReading *reading, const StatementKey *key,
+					   uint32 *last)
 {
 	uint32		b;
 
@@ -172,8 +172,8 @@ reading_find(const StatementReading *reading, const StatementKey *key,
 }
 
 int64
-reading_value(const StatementReading *reading, const StatementEntry *entry,
-			  CounterId counter)
+statement_reading_value(const StatementReading *reading, const StatementEntry *entry,
+						CounterId counter)
 {
 	CounterSet	before = entry->set & (COUNTER_BIT(counter) - 1);
 
@@ -371,7 +371,7 @@ compare_entry(const StatementReading *before, const StatementReading *now,
 }
 
 StatementChanges *
-reading_compare(const StatementReading *before, const StatementReading *now)
+statement_reading_compare(const StatementReading *before, const StatementReading *now)
 {
 	StatementChanges *changes = palloc0_object(StatementChanges);
 	Spread		was = {0};
@@ -409,7 +409,7 @@ reading_compare(const StatementReading *before, const StatementReading *now)
 /* ---- one piece of memory ---- */
 
 void *
-reading_flatten(const StatementReading *reading, Size *size)
+statement_reading_flatten(const StatementReading *reading, Size *size)
 {
 	Size		entries = MAXALIGN(sizeof(StatementEntry) * (Size) reading->entry_count);
 	Size		values = sizeof(int64) * (Size) reading->value_count;
@@ -434,7 +434,7 @@ reading_flatten(const StatementReading *reading, Size *size)
 }
 
 StatementReading *
-reading_restore(void *flat, Size size)
+statement_reading_restore(void *flat, Size size)
 {
 	StatementReading *reading = flat;
 	Size		entries = MAXALIGN(sizeof(StatementEntry) * (Size) reading->entry_count);

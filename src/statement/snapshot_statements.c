@@ -184,17 +184,17 @@ take(const Extension *extension, TimestampTz at, Taken *taken)
 {
 	Size		size;
 	void	   *flat = snapshot_previous(SNAPSHOT_STATEMENTS, &size);
-	StatementReading *before = flat != NULL ? reading_restore(flat, size) : NULL;
+	StatementReading *before = flat != NULL ? statement_reading_restore(flat, size) : NULL;
 	StatementReading *now = source_read(at, before);
 	StatementChanges *changes;
 
 	taken->available = now != NULL;
 	if (now == NULL)
 		return;
-	changes = reading_compare(before, now);
+	changes = statement_reading_compare(before, now);
 	write_row(extension, before, now, changes);
 
-	flat = reading_flatten(now, &size);
+	flat = statement_reading_flatten(now, &size);
 	snapshot_remember(SNAPSHOT_STATEMENTS, flat, size);
 	taken->statements = changes->count;
 	taken->incomplete = changes->incomplete;

@@ -346,7 +346,7 @@ is_unchanged(TupleTableSlot *slot, const SourceColumns *columns,
 
 		if (column >= 0 &&
 			column_value(&counters[c], columns->counter_type[c],
-						 slot->tts_values[column]) != reading_value(before, entry, c))
+						 slot->tts_values[column]) != statement_reading_value(before, entry, c))
 			return false;
 	}
 	return true;
@@ -368,18 +368,18 @@ read_entry(TupleTableSlot *slot, const SourceColumns *columns,
 		return;
 	since = read_since(slot, columns);
 	if (before != NULL)
-		old = reading_find(before, &key, last);
+		old = statement_reading_find(before, &key, last);
 	if (old != 0 && before->reset_at == reading->reset_at &&
 		before->known == reading->known &&
 		is_unchanged(slot, columns, since, before, old))
 	{
-		reading_append_unchanged(reading, before, old);
+		statement_reading_append_unchanged(reading, before, old);
 		return;
 	}
 
 	slot_getsomeattrs(slot, columns->last);
 	set = read_counters(slot, columns, values);
-	reading_append(reading, before, old, &key, since, set, values);
+	statement_reading_append(reading, before, old, &key, since, set, values);
 }
 
 TupleDesc
@@ -459,7 +459,7 @@ source_read(TimestampTz at, const StatementReading *before)
 
 	for (int i = 0; i < READING_TRIES; i++)
 	{
-		StatementReading *reading = reading_begin(before);
+		StatementReading *reading = statement_reading_begin(before);
 		TimestampTz reset_after;
 
 		reading->at = at;

@@ -114,7 +114,7 @@ typedef struct StatementEntry
 	int32		used_on;		/* day on which its use was noted last */
 } StatementEntry;
 
-/* A reading, in one piece of memory after reading_flatten(). */
+/* A reading, in one piece of memory after statement_reading_flatten(). */
 typedef struct StatementReading
 {
 	TimestampTz at;
@@ -157,42 +157,42 @@ typedef struct StatementChanges
 } StatementChanges;
 
 /* Begin a reading, with room for what the one before (or NULL) had. */
-extern StatementReading *reading_begin(const StatementReading *before);
+extern StatementReading *statement_reading_begin(const StatementReading *before);
 
 /*
  * Return the place of a key, from 1 on; 0 if it is not there.  *last is where
  * the previous call found one; it begins as 0.
  */
-extern uint32 reading_find(const StatementReading *reading,
-						   const StatementKey *key, uint32 *last);
+extern uint32 statement_reading_find(const StatementReading *reading,
+									 const StatementKey *key, uint32 *last);
 
 /* Return the value of a counter of an entry. */
-extern int64 reading_value(const StatementReading *reading,
-						   const StatementEntry *entry, CounterId counter);
+extern int64 statement_reading_value(const StatementReading *reading,
+									 const StatementEntry *entry, CounterId counter);
 
 /*
  * Append an entry that was at the place old in the reading before; values has
  * those of the set, in order.  The other one appends it unchanged.
  */
-extern void reading_append(StatementReading *reading,
-						   const StatementReading *before, uint32 old,
-						   const StatementKey *key, TimestampTz since,
-						   CounterSet set, const int64 *values);
-extern void reading_append_unchanged(StatementReading *reading,
-									 const StatementReading *before,
-									 uint32 old);
+extern void statement_reading_append(StatementReading *reading,
+									 const StatementReading *before, uint32 old,
+									 const StatementKey *key, TimestampTz since,
+									 CounterSet set, const int64 *values);
+extern void statement_reading_append_unchanged(StatementReading *reading,
+											   const StatementReading *before,
+											   uint32 old);
 
 /*
  * What changed from before, which may be NULL, to now, which was read with it
  * at hand.  Of an entry that was not there everything counts, since it counted
  * nothing then; one that began anew counts from its new beginning.
  */
-extern StatementChanges *reading_compare(const StatementReading *before,
-										 const StatementReading *now);
+extern StatementChanges *statement_reading_compare(const StatementReading *before,
+												   const StatementReading *now);
 
 /* Put the reading into one piece of memory, without pointers; and back. */
-extern void *reading_flatten(const StatementReading *reading, Size *size);
-extern StatementReading *reading_restore(void *flat, Size size);
+extern void *statement_reading_flatten(const StatementReading *reading, Size *size);
+extern StatementReading *statement_reading_restore(void *flat, Size size);
 
 /* ---- source ---- */
 

@@ -11,6 +11,8 @@
 
 #include "executor/spi.h"
 #include "step/query.h"
+#include "utils/array.h"
+#include "utils/lsyscache.h"
 
 uint64
 query_begin(const char *sql, int nargs, Oid *types, Datum *values,
@@ -31,4 +33,17 @@ void
 query_end(void)
 {
 	SPI_finish();
+}
+
+Datum
+query_array(Datum *elements, bool *nulls, int count, Oid type)
+{
+	int16		length;
+	bool		byval;
+	char		align;
+	int			lower = 1;
+
+	get_typlenbyvalalign(type, &length, &byval, &align);
+	return PointerGetDatum(construct_md_array(elements, nulls, 1, &count, &lower,
+											  type, length, byval, align));
 }

@@ -22,4 +22,10 @@ extern uint64 query_begin(const char *sql, int nargs, Oid *types,
 						  Datum *values, const char *nulls);
 extern void query_end(void);
 
+/*
+ * Makes an array for a parameter, of elements of the type; nulls says which
+ * of them are NULL.  In the current memory context.
+ */
+extern Datum query_array(Datum *elements, bool *nulls, int count, Oid type);
+
 #endif							/* DBMAINT_QUERY_H */

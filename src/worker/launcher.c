@@ -21,6 +21,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "access/xact.h"
+#include "activity/message_log.h"
 #include "catalog/pg_database.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -105,7 +106,7 @@ database_exists(const Launcher *launcher, Oid database_oid)
 	return false;
 }
 
-/* Frees the histograms of databases that are no more. */
+/* Frees the histograms and counters of databases that are no more. */
 static void
 forget_dropped(const Launcher *launcher)
 {
@@ -117,6 +118,7 @@ forget_dropped(const Launcher *launcher)
 		if (!database_exists(launcher, measured[i]))
 			latency_forget(measured[i]);
 	}
+	message_log_forget_others(launcher->existing, launcher->existing_count);
 }
 
 /* Reads pg_database anew. */

@@ -21,7 +21,7 @@
 #include "worker/round.h"
 #include "worker/schedule.h"
 
-/* how often to look for history to delete */
+/* how often to look for history to roll up and to delete */
 #define EXPIRY_INTERVAL_S 300
 #define BACKOFF_MOST_US (300 * USECS_PER_SEC)
 
@@ -39,6 +39,7 @@ typedef struct Round
 	bool		sample;			/* a row of performance_metrics is due */
 	Collection	collection;
 	bool		written;
+	int64		rolled_up;
 	int64		expired;
 } Round;
 
@@ -79,6 +80,7 @@ step_prepare(void *arg)
 							round->extension.version, DBMAINT_VERSION),
 					 errhint("Run ALTER EXTENSION dbmaint UPDATE, or restart the server.")));
 		round->home = is_home();
+		round->collection.home = round->home;
 		round->collection.schema = round->extension.schema;
 	}
 	MemoryContextSwitchTo(old);
@@ -100,6 +102,14 @@ step_write(void *arg)
 	Round	   *round = arg;
 
 	round->written = history_write(&round->extension, &round->collection);
+}
+
+static void
+step_roll_up(void *arg)
+{
+	Round	   *round = arg;
+
+	round->rolled_up = history_roll_up(&round->extension, round->collection.at);
 }
 
 static void
@@ -269,7 +279,29 @@ note_round(DatabaseSlot *slot, TimestampTz at, instr_time started)
 	LWLockRelease(shared_state->lock);
 }
 
-/* Deletes expired rows, batch after batch, each in its own transaction. */
+/*
+ * Rolls up what is complete, part after part, each in its own transaction.
+ * Called before expiry, which deletes samples whether or not this failed: that
+ * history is bounded comes first, and weeks pass until a sample is deleted.
+ */
+static void
+run_roll_up(Round *round, RoundReport *report)
+{
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		round->rolled_up = 0;
+		report->roll_up_failure = run_step(round, "roll-up", step_roll_up);
+		if (report->roll_up_failure != NULL)
+			break;
+		report->rolled_up += round->rolled_up;
+	} while (round->rolled_up > 0);
+}
+
+/*
+ * Now and then: rolls history up, then deletes expired rows, batch after
+ * batch, each in its own transaction.
+ */
 static void
 run_expiry(Round *round, RoundReport *report)
 {
@@ -282,6 +314,7 @@ run_expiry(Round *round, RoundReport *report)
 		return;
 	slot->last_expiry = due;
 
+	run_roll_up(round, report);
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -331,6 +364,7 @@ round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
 	}
 	if (!round->installed)
 		return ROUND_NOT_INSTALLED;
+	report->home = round->home;
 	if (slot->retry_at != 0 && at < slot->retry_at &&
 		at > slot->retry_at - BACKOFF_MOST_US)
 		return ROUND_NOT_DUE;

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * round.h
- *		One turn of a sampler: collect what is due, write it, expire history.
+ *		One turn of a sampler: collect what is due, write it, roll history up,
+ *		expire it.
  *
  * The time is an argument.  In a worker each step is a transaction, called
  * from SQL a subtransaction; no snapshot, lock or transaction outlives its
@@ -28,6 +29,10 @@ typedef struct RoundReport
 {
 	char	   *status[MAX_COLLECTORS]; /* "ok", an error, NULL: was not due */
 	char	   *failure;		/* why nothing was written */
+	bool		home;			/* does the database read what concerns the
+								 * server? */
+	int64		rolled_up;		/* hours and days of history */
+	char	   *roll_up_failure;	/* why no more were */
 	int64		expired;		/* rows of history deleted */
 	char	   *expiry_failure; /* why no more were */
 } RoundReport;

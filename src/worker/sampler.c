@@ -3,7 +3,8 @@
  * sampler.c
  *		The process that samples one database.
  *
- * Between rounds it holds nothing: no transaction, snapshot or lock.  It
+ * Between rounds it holds nothing: no transaction, snapshot or lock.  That of
+ * the home database looks at all sessions meanwhile, once a second.  A sampler
  * leaves when it is asked to (slot->leave, or a hold on the database), when
  * the extension is not there, and after its round where databases take turns.
  *
@@ -14,6 +15,7 @@
 #include "compat.h"
 
 #include "access/xact.h"
+#include "activity/activity.h"
 #include "catalog/pg_authid.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -31,6 +33,9 @@ static DatabaseSlot *my_slot = NULL;
 
 /* What the launcher reads when we are gone; anything else is a failure. */
 static DatabaseState exit_state = DATABASE_FAILING;
+
+/* Does our database read what concerns the server?  As of the last turn. */
+static bool is_home = false;
 
 /* The changes of extensions that our last look at them came after. */
 static uint32 seen_changes;
@@ -149,19 +154,25 @@ worker_pin_session(const char *application_name)
 					PGC_SUSET, PGC_S_OVERRIDE);
 }
 
-/* Waits for the next turn, or to be woken; absorbs every interrupt at once. */
-static void
+/*
+ * Waits for the next turn or tick, or to be woken, and says whether it was;
+ * absorbs every interrupt at once.
+ */
+static bool
 sampler_wait(uint32 wait_event)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz next = round_next_due(my_slot, now);
 	long		timeout_ms = 0;
+	int			events;
 
+	if (is_home)
+		next = Min(next, activity_next_tick(now));
 	if (next > now)
 		timeout_ms = TimestampDifferenceMilliseconds(now, Min(next, now + 60 * USECS_PER_SEC));
 
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					 timeout_ms, wait_event);
+	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+					   timeout_ms, wait_event);
 	ResetLatch(MyLatch);
 
 	CHECK_FOR_INTERRUPTS();
@@ -170,6 +181,7 @@ sampler_wait(uint32 wait_event)
 		ConfigReloadPending = false;
 		ProcessConfigFile(PGC_SIGHUP);
 	}
+	return (events & WL_LATCH_SET) != 0;
 }
 
 /*
@@ -185,6 +197,7 @@ sampler_turn(MemoryContext context)
 	MemoryContextReset(context);
 	MemoryContextSwitchTo(context);
 	result = round_run(my_slot, GetCurrentTimestamp(), &report);
+	is_home = report.home;
 	MemoryContextSwitchTo(TopMemoryContext);
 	pgstat_report_activity(STATE_IDLE, NULL);
 
@@ -198,6 +211,7 @@ sampler_main(Datum arg)
 	Oid			database_oid = DatumGetObjectId(arg);
 	MemoryContext context;
 	uint32		wait_event;
+	bool		woken = true;
 
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
@@ -217,9 +231,13 @@ sampler_main(Datum arg)
 	{
 		if (sampler_must_leave())
 			sampler_exit(DATABASE_WAITING);
-		sampler_turn(context);
+		/* a tick is no reason to look for the extension */
+		if (woken || round_next_due(my_slot, GetCurrentTimestamp()) <= GetCurrentTimestamp())
+			sampler_turn(context);
+		if (is_home)
+			activity_tick(GetCurrentTimestamp());
 		if (shared_state->rotating)
 			sampler_exit(DATABASE_WAITING);
-		sampler_wait(wait_event);
+		woken = sampler_wait(wait_event);
 	}
 }

@@ -210,6 +210,12 @@ dbmaint_run_due(PG_FUNCTION_ARGS)
 	}
 	if (report.failure != NULL)
 		put_step(rsinfo, "performance_metrics", report.failure);
+	if (report.rolled_up > 0)
+		put_step(rsinfo, "roll-up",
+				 psprintf("rolled up " INT64_FORMAT " hours and days",
+						  report.rolled_up));
+	if (report.roll_up_failure != NULL)
+		put_step(rsinfo, "roll-up", report.roll_up_failure);
 	if (report.expired > 0)
 		put_step(rsinfo, "history",
 				 psprintf("expired " INT64_FORMAT " rows", report.expired));

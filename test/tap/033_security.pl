@@ -92,10 +92,19 @@ is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) 
 	'', 'pg_monitor alone has rights, and on tables only to read; to read pages, pg_stat_scan_tables, of which it is a member');
 
 # Writing, and what samplers call, is for the owner.
-my %writes = map { $_ => 1 } qw(dbmaint_run_due dbmaint_expire_history dbmaint_expire_table
+my %writes = map { $_ => 1 } qw(dbmaint_run_due
+  dbmaint_expire_history dbmaint_expire_table dbmaint_roll_up dbmaint_roll_up_metrics
+  dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server
+  dbmaint_known_objects dbmaint_name_objects dbmaint_bury_objects
   dbmaint_find_statements dbmaint_store_statements dbmaint_statements_without_text
   dbmaint_take_snapshot dbmaint_set_baseline
-  dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server);
+  dbmaint_recorder_freeze dbmaint_require_untriggered dbmaint_sample_activity
+  dbmaint_store_activity dbmaint_store_connections dbmaint_store_log
+  dbmaint_definition dbmaint_relation_fingerprints dbmaint_describe_relations dbmaint_definition_text
+  dbmaint_setting_is_secret dbmaint_setting_text dbmaint_cut_value dbmaint_hide dbmaint_configured_settings
+  dbmaint_facts_of_settings dbmaint_facts_of_hba dbmaint_facts_of_extensions dbmaint_facts_of_session_settings
+  dbmaint_refuse_triggers dbmaint_note_change dbmaint_note_changes dbmaint_note_facts dbmaint_note_settings
+  dbmaint_note_relations dbmaint_note_schema dbmaint_note_capacity);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
 		WHERE p.prokind = 'f' AND NOT (p.proargtypes::oid[] && ARRAY['internal'::regtype::oid, 'cstring'::regtype::oid])
@@ -306,16 +315,30 @@ cmp_ok(query(q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'target'::regna
 # Run everything, as the superuser; what is due at a far time, too.
 my @turns = map { "SELECT status FROM target.dbmaint_run_due(now() + interval '$_') WHERE status <> 'ok'" } '-10 s', '0 s';
 foreach my $sql (@turns,
-	q{SELECT status FROM target.dbmaint_run_due(now() + interval '40 days') WHERE status !~ '^(ok$|expired)'},
+	q{SELECT status FROM target.dbmaint_run_due(now() + interval '40 days') WHERE status !~ '^(ok$|expired|rolled up)'},
 	q{SELECT * FROM target.dbmaint_health() WHERE detail LIKE 'The check failed%'})
 {
 	is(query($sql, 'trapped'), '', "nothing is captured: $sql");
 }
 is(query('SELECT last_error FROM target.dbmaint_status() WHERE errors > 0', 'trapped'), '', 'nothing failed');
+query('CREATE TABLE public.later (i int PRIMARY KEY); ALTER DATABASE trapped SET "app.password" = 1', 'trapped');
+query("SELECT FROM target.dbmaint_run_due(now() + interval '41 days')", 'trapped');
+is(query('SELECT kind, attribute FROM target.dbmaint_changes ORDER BY 1', 'trapped'), "session_setting|app.password\ntable|created", 'nor was a change missed');
 query('SELECT * FROM target.dbmaint_run_due(now())', 'trapped');
 foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_response_time('1 hour'::interval)",
+	"dbmaint_response_time(now() - interval '2 days', now())",
+	"dbmaint_metrics_by('day'::text, now() - interval '2 days', now())",
+	'dbmaint_roll_up(now())',
+	'dbmaint_weekly_report(current_date)',
+	'dbmaint_monthly_audit(current_date)',
+	'dbmaint_quarterly_review(current_date)',
+	"dbmaint_anomalies(now() - interval '2 days', now(), 3::float8, 12)",
+	'dbmaint_top(80, 24, now())',
 	'dbmaint_expire_history(now(), 10)',
+	"dbmaint_forecast('commits'::text, '1 day'::interval, now(), 0.9::float8)",
+	"dbmaint_forecast('commits'::text, '30 days'::interval, now() + interval '40 days', 0.9::float8)",
+	"dbmaint_capacity('1 day'::interval, now() + interval '30 days')",
 	map { "$_()" } grep { /^dbmaint_check_/ } @readable)
 {
 	($status, $stdout, $stderr) = $node->psql('trapped', "SELECT * FROM target.$call");

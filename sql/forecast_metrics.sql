@@ -1,0 +1,66 @@
+-- Forecasts of metrics: trend, season, amounts and states, too little history, and nonsense.
+CREATE EXTENSION dbmaint;
+\set SHOW_CONTEXT never
+\set at '''2026-03-02 00:00:00+00'''
+
+-- 60 days, a sample an hour: a size that grows, connections by the hour and
+-- the weekday, 7,200 statements an hour
+INSERT INTO performance_metrics ("timestamp", database_oid, sample_interval_ms, database_size_bytes, query_count, total_connections, cache_hit_ratio, p95_ms, memory_available_bytes)
+SELECT t.at, d.oid, 3600000, 10000000 - n * 1000, 7200,
+       20 + 10 * (extract(hour FROM t.at AT TIME ZONE 'UTC') BETWEEN 8 AND 17 AND extract(isodow FROM t.at AT TIME ZONE 'UTC') < 6)::int,
+       least(0.9 + (1440 - n) * 0.0001, 1), 50 + (n * 7919 % 101) / 10.0, n
+  FROM generate_series(1, 1440) AS n
+ CROSS JOIN LATERAL (SELECT timestamptz :at - n * interval '1 hour') AS t(at)
+  JOIN pg_database AS d ON d.datname = current_database();
+-- what another database left behind is none of ours
+INSERT INTO performance_metrics ("timestamp", database_oid, database_size_bytes)
+SELECT timestamptz :at - n * interval '1 hour', 1, 1 FROM generate_series(1, 1440) AS n;
+
+-- the trend is exact: 24,000 bytes a day
+SELECT at AT TIME ZONE 'UTC' AS at, expected, low, high, unit, status, detail
+  FROM dbmaint_forecast('database_size_bytes', '30 days', :at) ORDER BY at DESC LIMIT 1;
+-- wild values do not move it, nor does what is no number
+UPDATE performance_metrics SET database_size_bytes = 1e15, p95_ms = 'NaN'
+ WHERE extract(doy FROM "timestamp") IN (10, 25, 40) AND database_oid <> 1;
+UPDATE performance_metrics SET database_size_bytes = NULL
+ WHERE extract(doy FROM "timestamp") IN (12, 13) AND database_oid <> 1;
+SELECT at AT TIME ZONE 'UTC' AS at, expected
+  FROM dbmaint_forecast('database_size_bytes', '30 days', :at) ORDER BY at DESC LIMIT 1;
+SELECT count(*), bool_and(expected BETWEEN 50 AND 60 AND low BETWEEN 40 AND expected AND high BETWEEN expected AND 70) AS sane
+  FROM dbmaint_forecast('p95_ms', '3 days', :at);
+
+-- the season of the hours of a week: the office is full on Monday, empty on Saturday
+SELECT to_char(at AT TIME ZONE 'UTC', 'Dy HH24:MI') AS at, expected, low, high, unit, detail
+  FROM dbmaint_forecast('total_connections', '7 days', :at)
+ WHERE extract(hour FROM at AT TIME ZONE 'UTC') IN (3, 12) ORDER BY dbmaint_forecast.at;
+
+-- an amount is told by the hour and by the day, a state is not
+SELECT expected, unit FROM dbmaint_forecast('query_count', '1 hour', :at);
+SELECT DISTINCT expected, unit FROM dbmaint_forecast('query_count', '30 days', :at);
+-- a share is at most all
+SELECT max(expected) AS expected, max(high) AS high FROM dbmaint_forecast('cache_hit_ratio', '30 days', :at);
+-- nothing is less than nothing
+SELECT min(low) AS low, min(expected) AS expected, max(high) AS high FROM dbmaint_forecast('memory_available_bytes', '20 days', :at);
+
+-- too little history is said, and nothing guessed
+SELECT at AT TIME ZONE 'UTC' AS at, expected, low, high, status, detail FROM dbmaint_forecast('database_size_bytes', '400 days', :at);
+SELECT expected, status, detail FROM dbmaint_forecast('load_1m', '30 days', :at);
+SELECT expected, status, detail FROM dbmaint_forecast('database_size_bytes', '2 days', '2026-01-01 08:30+00');
+SELECT expected, status FROM dbmaint_forecast('database_size_bytes', '2 hours', '2026-01-01 12:30+00') ORDER BY at LIMIT 1;
+
+-- every metric can be asked for
+SELECT count(*) > 30 AS many, count(*) FILTER (WHERE f.status NOT IN ('ok', 'unknown')) AS strange
+  FROM dbmaint_metrics() AS m, dbmaint_forecast(m.metric, '10 days', :at) AS f;
+
+-- bad input
+SELECT dbmaint_forecast('no_such_metric');
+SELECT dbmaint_forecast('database_size_bytes; DROP TABLE performance_metrics');
+SELECT dbmaint_forecast(NULL);
+SELECT dbmaint_forecast('p95_ms', '0');
+SELECT dbmaint_forecast('p95_ms', '-1 day');
+SELECT dbmaint_forecast('p95_ms', '100 years');
+SELECT dbmaint_forecast('p95_ms', NULL);
+SELECT dbmaint_forecast('p95_ms', '1 day', 'infinity');
+SELECT dbmaint_forecast('p95_ms', '1 day', now(), 1.5);
+SELECT dbmaint_metric_history('timestamp', now(), now(), '1 hour');
+DROP EXTENSION dbmaint;

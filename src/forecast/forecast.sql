@@ -1,0 +1,176 @@
+-- src/forecast/forecast.sql: where a metric goes from here.
+
+CREATE FUNCTION dbmaint_theil_sen(x float8[], y float8[],
+    confidence float8 DEFAULT 0.95,
+    OUT points int, OUT slope float8, OUT slope_low float8,
+    OUT slope_high float8, OUT intercept float8)
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'dbmaint_theil_sen';
+COMMENT ON FUNCTION dbmaint_theil_sen(float8[], float8[], float8) IS
+'A robust line through the points (x, y): the median slope of all pairs (Theil 1950, Sen 1968), which up to 29 % of outliers do not move; the slopes between which the true one lies with the confidence given (Sen''s interval by ranks); the median of y - slope * x. Pairs with a NULL, NaN or infinity are left out, points counts the others. NULL slopes where no two points differ in x. At most 2,000 points.';
+
+CREATE FUNCTION dbmaint_project(series float8[], period int, steps int,
+    confidence float8 DEFAULT 0.95,
+    OUT step int, OUT expected float8, OUT low float8, OUT high float8,
+    OUT season int)
+RETURNS SETOF record
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'dbmaint_project';
+COMMENT ON FUNCTION dbmaint_project(float8[], int, int, float8) IS
+'Continues a series of evenly spaced values (NULL: not known) by the given number of steps: a Theil-Sen line, with a season of the period given, or of a seventh of it (a day in a week of hours), where each value is foretold better by the others of its phase than by the line alone; season is the one used, 0 for none. The season is the median of each phase, the slope then that of pairs of the same phase (Hirsch, Slack and Smith 1982). low and high: a further value lies between them with the confidence given. Their distance from expected is the root of the sum of squares of (1) the residuals'' quantile of rank ceil((n + 1) p), p = (1 + confidence) / 2, each residual taken from the other values of its phase (the jackknife of Barber and others 2021), and (2) the distance from the series'' middle times that of Sen''s limits from the slope. No rows for fewer than two values.';
+
+CREATE FUNCTION dbmaint_metric_history(metric text, from_at timestamptz,
+    to_at timestamptz, step interval,
+    OUT at timestamptz, OUT value float8)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    known record;
+BEGIN
+    SELECT m.metric, m.type = 'counter' OR m.metric LIKE '%\_count' AS amount INTO known
+      FROM @extschema@.dbmaint_metrics() AS m
+     WHERE m.metric = dbmaint_metric_history.metric;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION '"%" is not a metric', metric
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'SELECT metric FROM dbmaint_metrics() lists them.';
+    END IF;
+
+    -- an amount belongs to its interval: the rate, as so much a step
+    RETURN QUERY EXECUTE format(
+        CASE WHEN known.amount THEN
+            'SELECT b.at, sum(b.value) / nullif(sum(b.ms), 0) * (extract(epoch FROM $3) * 1000)::float8'
+        ELSE
+            'SELECT b.at, avg(b.value)'
+        END || '
+           FROM (SELECT date_bin($3, s."timestamp", ''2001-01-01 00:00:00+00''::timestamptz) AS at,
+                        s.%1$I::float8 AS value, s.sample_interval_ms AS ms
+                   FROM @extschema@.dbmaint_samples AS s
+                  WHERE s."timestamp" >= $1 AND s."timestamp" < $2
+                    AND s.%1$I::float8 > ''-infinity''::float8 AND s.%1$I::float8 < ''infinity''::float8) AS b
+          GROUP BY b.at', known.metric)
+        USING from_at, to_at, step;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_metric_history(text, timestamptz, timestamptz, interval) IS
+'What forecasts see of a metric: one row for each step of time (from Monday, 2001-01-01 00:00 UTC on) with samples in it. The mean of a state; of what was counted over the samples'' intervals the rate, as so much a step. What is not a number is left out.';
+
+CREATE FUNCTION dbmaint_forecast(metric text, horizon interval DEFAULT '30 days',
+    as_of timestamptz DEFAULT now(), confidence float8 DEFAULT 0.95,
+    OUT at timestamptz, OUT expected float8, OUT low float8, OUT high float8,
+    OUT unit text, OUT status text, OUT detail text)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    -- a Monday, so that a week of days begins with one
+    origin CONSTANT timestamptz := '2001-01-01 00:00:00+00';
+    least_points CONSTANT int := 12;
+    known record;
+    hourly boolean;
+    step interval;
+    to_at timestamptz;
+    times timestamptz[];
+    means float8[];
+    series float8[];
+    first_at timestamptz;
+    points int;
+    slots int;
+    needed int;
+    period int;
+    steps int;
+    next record;
+BEGIN
+    IF horizon IS NULL OR horizon <= interval '0' OR horizon > interval '2 years' THEN
+        RAISE EXCEPTION 'horizon must be a positive interval of at most 2 years'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'For example: dbmaint_forecast(''database_size_bytes'', ''90 days'').';
+    END IF;
+    IF as_of IS NULL OR NOT isfinite(as_of) THEN
+        RAISE EXCEPTION 'as_of must be a finite time'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Leave it out for a forecast from now on.';
+    END IF;
+    IF confidence IS NULL OR NOT (confidence > 0 AND confidence < 1) THEN
+        RAISE EXCEPTION 'confidence must be between 0 and 1'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'For example 0.95, for limits that 95 of 100 values keep to.';
+    END IF;
+    SELECT m.unit, m.type = 'counter' OR m.metric LIKE '%\_count' AS amount INTO known
+      FROM @extschema@.dbmaint_metrics() AS m
+     WHERE m.metric = dbmaint_forecast.metric;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION '"%" is not a metric', metric
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'SELECT metric FROM dbmaint_metrics() lists them.';
+    END IF;
+
+    -- hours are told from hours of six weeks, days from days of two years
+    hourly := horizon <= interval '7 days';
+    step := CASE WHEN hourly THEN interval '1 hour' ELSE interval '1 day' END;
+    to_at := date_bin(step, as_of, origin);
+    SELECT min(h.at), count(*), array_agg(h.at), array_agg(h.value) INTO first_at, points, times, means
+      FROM @extschema@.dbmaint_metric_history(metric,
+               to_at - CASE WHEN hourly THEN interval '42 days' ELSE interval '730 days' END, to_at, step) AS h
+     WHERE h.value IS NOT NULL;
+    slots := coalesce(extract(epoch FROM to_at - first_at) / extract(epoch FROM step), 0);
+    steps := ceil(extract(epoch FROM as_of + horizon - to_at) / extract(epoch FROM step));
+    needed := greatest(least_points, ceil(steps / 3.0));
+    unit := CASE WHEN known.amount AND known.unit = '1' THEN ''
+                 WHEN known.unit = '1' THEN '1' ELSE known.unit END
+            || CASE WHEN known.amount AND known.unit <> '1' THEN ' ' ELSE '' END
+            || CASE WHEN known.amount AND hourly THEN 'an hour' WHEN known.amount THEN 'a day' ELSE '' END;
+
+    IF points < least_points OR slots < needed THEN
+        at := to_at + steps * step;
+        status := 'unknown';
+        detail := format('Not enough history: %s %s with a value in the last %s; this needs %s with a value in the last %s.',
+            points, CASE WHEN hourly THEN 'hours' ELSE 'days' END, slots, least_points, needed);
+        RETURN NEXT;
+        RETURN;
+    END IF;
+
+    SELECT array_agg(h.value ORDER BY g.at) INTO series
+      FROM generate_series(first_at, to_at - step, step) AS g(at)
+      LEFT JOIN unnest(times, means) AS h(at, value) ON h.at = g.at;
+    -- three times around, or it is no season
+    period := CASE WHEN hourly AND slots >= 3 * 168 THEN 168
+                   WHEN hourly AND slots >= 3 * 24 THEN 24
+                   WHEN NOT hourly AND slots >= 3 * 7 THEN 7 ELSE 0 END;
+
+    FOR next IN
+        SELECT p.step, p.expected, p.low, p.high, p.season
+          FROM @extschema@.dbmaint_project(series, period, steps, confidence) AS p
+    LOOP
+        -- no metric is less than nothing, and no share more than all
+        at := to_at + (next.step - 1) * step;
+        expected := greatest(next.expected, 0);
+        low := greatest(next.low, 0);
+        high := greatest(next.high, 0);
+        IF known.unit = 'ratio' THEN
+            expected := least(expected, 1);
+            low := least(low, 1);
+            high := least(high, 1);
+        END IF;
+        status := 'ok';
+        detail := format('From %s %s, %s.', points, CASE WHEN hourly THEN 'hours' ELSE 'days' END,
+            CASE next.season WHEN 0 THEN 'without a season' WHEN 24 THEN 'with a daily season'
+                 ELSE 'with a weekly season' END);
+        RETURN NEXT;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_forecast(text, interval, timestamptz, float8) IS
+'What a metric of dbmaint_metrics() will be: one row an hour for a horizon of up to 7 days, else one a day. at is the beginning of the hour or day (UTC), expected its mean (of what is counted: the sum in it, see unit), and it lies between low and high with the confidence given; how they are computed is said at dbmaint_project(). A season of a day or a week is found by itself after three of them. status is ok, or unknown with NULLs and the reason in detail: there must be 12 hours or days with values, and history a third as long as the horizon.';
+
+REVOKE ALL ON FUNCTION
+    dbmaint_metric_history(text, timestamptz, timestamptz, interval),
+    dbmaint_forecast(text, interval, timestamptz, float8)
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    dbmaint_metric_history(text, timestamptz, timestamptz, interval),
+    dbmaint_forecast(text, interval, timestamptz, float8)
+TO pg_monitor;

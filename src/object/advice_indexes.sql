@@ -1,0 +1,284 @@
+-- src/object/advice_indexes.sql: indexes to drop or to repair.
+--
+-- What is said of an index never depends on a lock: catalogs and statistics
+-- are read, files are asked for sizes.  A statement to drop is given only
+-- where nothing but queries needs the index.
+
+CREATE FUNCTION dbmaint_unused_indexes(
+    max_scans bigint DEFAULT 0, min_table_scans bigint DEFAULT 1000,
+    min_bytes bigint DEFAULT 0,
+    OUT schemaname text, OUT tablename text, OUT indexname text,
+    OUT idx_scan bigint, OUT last_used_at timestamptz,
+    OUT counted_from timestamptz, OUT table_scans bigint,
+    OUT table_writes bigint, OUT index_bytes bigint, OUT reason text,
+    OUT statement text)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+    database_reset CONSTANT timestamptz := (
+        SELECT pg_stat_get_db_stat_reset_time(d.oid) FROM pg_database AS d
+         WHERE d.datname = current_database());
+    standbys bigint;
+BEGIN
+    IF max_scans IS NULL OR min_table_scans IS NULL OR min_bytes IS NULL
+       OR max_scans < 0 OR min_table_scans < 0 OR min_bytes < 0 THEN
+        RAISE EXCEPTION 'limits must be numbers that are not negative'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'For example: dbmaint_unused_indexes(0, 1000, 0).';
+    END IF;
+    SELECT count(*) INTO standbys FROM pg_stat_get_wal_senders();
+
+    RETURN QUERY
+    WITH indexes AS (
+        -- a partition's index can be dropped with all of them only
+        SELECT u.root_oid, sum(s.idx_scan)::bigint AS scans, max(s.last_idx_scan) AS used_at,
+               max(greatest(database_reset, s.stats_reset)) AS since,
+               sum(t.seq_scan + t.idx_scan)::bigint AS reads,
+               sum(t.n_tup_ins + t.n_tup_upd + t.n_tup_del)::bigint AS writes,
+               sum(u.bytes)::bigint AS bytes,
+               bool_and(u.valid) AS valid, bool_or(u.needed_by IS NOT NULL) AS needed
+          FROM @extschema@.dbmaint_user_index() AS u
+          JOIN @extschema@.dbmaint_index_statistics() AS s ON s.index_oid = u.index_oid
+          JOIN @extschema@.dbmaint_table_statistics() AS t ON t.table_oid = u.table_oid
+         GROUP BY u.root_oid
+    )
+    SELECT u.schemaname, u.tablename, u.indexname, i.scans, i.used_at, i.since,
+           i.reads, i.writes, i.bytes,
+           concat_ws(' ',
+               format('%s while its table was read %s times%s.',
+                      CASE WHEN i.scans = 0 THEN 'Not used' ELSE format('Used %s times', i.scans) END,
+                      i.reads, coalesce(' since ' || date_trunc('second', i.since), ' since the statistics began')),
+               CASE WHEN f.names IS NOT NULL THEN
+                   format('It finds the rows of the foreign key %s when referenced rows are deleted or their key changes.', f.names) END,
+               CASE WHEN x.indexprs IS NOT NULL THEN
+                   'The planner has statistics of its expressions, which go with it.' END,
+               CASE WHEN standbys > 0 THEN
+                   'Standbys count their own scans: ask them, too.' END),
+           CASE WHEN u.relkind = 'I' THEN format('DROP INDEX %I.%I;', u.schemaname, u.indexname)
+                ELSE format('DROP INDEX CONCURRENTLY %I.%I;', u.schemaname, u.indexname) END
+      FROM indexes AS i
+      JOIN @extschema@.dbmaint_user_index() AS u ON u.index_oid = i.root_oid
+      JOIN pg_index AS x ON x.indexrelid = u.index_oid
+      LEFT JOIN LATERAL (
+               SELECT string_agg(quote_ident(k.conname), ', ' ORDER BY k.conname) AS names
+                 FROM pg_constraint AS k
+                WHERE k.contype = 'f' AND k.conrelid = u.table_oid AND k.conparentid = 0
+                  AND x.indkey[0] = ANY (k.conkey)) AS f ON true
+     WHERE i.valid AND NOT i.needed AND u.valid AND u.needed_by IS NULL
+       AND i.scans <= max_scans AND i.reads >= min_table_scans AND i.bytes >= min_bytes
+     ORDER BY i.bytes DESC, 1, 2, 3;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_unused_indexes(bigint, bigint, bigint) IS
+'Indexes that were scanned at most max_scans times since counted_from, though their table was read (by sequential or index scans) at least min_table_scans times, with at least min_bytes, largest first. Never one that a constraint, a foreign key, a replica identity, CLUSTER or uniqueness needs, nor an invalid one. The index of a partitioned table is judged by all of its partitions together. last_used_at is NULL before PostgreSQL 16; counted_from is NULL where the statistics were never reset.';
+
+CREATE FUNCTION dbmaint_index_shape(
+    OUT index_oid oid, OUT method oid, OUT keys text[], OUT descending int[],
+    OUT expressions text, OUT predicate text, OUT columns int[],
+    OUT is_unique bool, OUT enforces bool, OUT options text)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+    SELECT i.indexrelid, c.relam, k.keys, k.descending,
+           regexp_replace(i.indexprs::text, ' :location -?[0-9]+', '', 'g'),
+           regexp_replace(i.indpred::text, ' :location -?[0-9]+', '', 'g'),
+           string_to_array(i.indkey::text, ' ')::int[], i.indisunique,
+           i.indisunique AND i.indimmediate, o.options
+      FROM pg_index AS i
+      JOIN pg_class AS c ON c.oid = i.indexrelid
+      CROSS JOIN LATERAL (
+           SELECT array_agg(format('%s %s %s', i.indkey[n], i.indclass[n], i.indcollation[n]) ORDER BY n) AS keys,
+                  array_agg(i.indoption[n]::int ORDER BY n) AS descending
+             FROM generate_series(0, i.indnkeyatts - 1) AS n) AS k
+      CROSS JOIN LATERAL (
+           SELECT concat(i.indnullsnotdistinct,
+                         string_agg(a.attnum || a.attoptions::text, ' ' ORDER BY a.attnum)) AS options
+             FROM pg_attribute AS a
+            WHERE a.attrelid = i.indexrelid AND a.attoptions IS NOT NULL) AS o
+$$;
+COMMENT ON FUNCTION dbmaint_index_shape() IS
+'What makes two indexes the same: access method; a column, operator class and collation a key; sort order a key; expressions and predicate without where in the text they stood; all columns; and options of operator classes. Reads catalogs only, so it waits for no lock.';
+
+CREATE FUNCTION dbmaint_duplicate_indexes(
+    OUT schemaname text, OUT tablename text, OUT indexname text,
+    OUT kind text, OUT covered_by text, OUT index_bytes bigint,
+    OUT reason text, OUT statement text)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+DECLARE
+    btree CONSTANT oid := 403;
+BEGIN
+    RETURN QUERY
+    WITH indexes AS (
+        SELECT u.*, s.method, s.keys, s.descending,
+               ARRAY(SELECT d # 3 FROM unnest(s.descending) WITH ORDINALITY AS r(d, n) ORDER BY n) AS ascending,
+               s.expressions, s.predicate, s.columns, s.is_unique, s.enforces, s.options,
+               cardinality(s.keys) AS width
+          FROM @extschema@.dbmaint_user_index() AS u
+          JOIN @extschema@.dbmaint_index_shape() AS s ON s.index_oid = u.index_oid
+         WHERE u.valid
+    ), pairs AS (
+        SELECT d.index_oid AS dropped, k.index_oid AS kept, d.width = k.width AS exact,
+               d.descending <> k.descending[:d.width] AS backwards
+          FROM indexes AS d
+          JOIN indexes AS k ON k.table_oid = d.table_oid AND k.index_oid <> d.index_oid
+           AND k.method = d.method
+           AND k.keys[:d.width] = d.keys
+           AND k.relkind = d.relkind
+         -- a partition's index goes with its parent's
+         WHERE d.root_oid = d.index_oid
+           AND (d.width = k.width OR d.method = btree)
+           AND (d.descending = k.descending[:d.width] OR d.ascending = k.descending[:d.width] AND d.method = btree)
+           AND d.predicate IS NOT DISTINCT FROM k.predicate
+           -- a list of expressions ends with a parenthesis
+           AND (d.expressions IS NOT DISTINCT FROM k.expressions OR d.expressions IS NULL
+                OR starts_with(k.expressions, left(d.expressions, -1) || ' '))
+           AND d.columns <@ k.columns
+           AND d.options IS NOT DISTINCT FROM k.options
+           -- only queries need it, or a uniqueness that the other one enforces
+           AND (d.needed_by IS NULL
+                OR d.needed_by = 'its uniqueness' AND k.enforces AND d.width = k.width)
+           -- of two that are the same in all of this, one has to stay
+           AND (d.width < k.width
+                OR NOT (d.columns @> k.columns)
+                OR d.needed_by IS NULL AND k.needed_by IS NOT NULL
+                OR d.needed_by = 'its uniqueness' AND k.needed_by <> 'its uniqueness'
+                OR d.needed_by IS NOT DISTINCT FROM k.needed_by AND d.index_oid > k.index_oid)
+    )
+    SELECT DISTINCT ON (b.bytes, d.index_oid)
+           d.schemaname, d.tablename, d.indexname,
+           CASE WHEN p.exact THEN 'exact' ELSE 'prefix' END,
+           format('%I', k.indexname), b.bytes,
+           concat_ws(' ',
+               CASE WHEN p.exact THEN format('%I does the same', k.indexname)
+                    ELSE format('%I begins with the same columns', k.indexname) END
+               || CASE WHEN p.backwards THEN ', read backwards' ELSE '' END
+               || CASE WHEN k.needed_by IS NOT NULL THEN format(', and %s needs it.', k.needed_by) ELSE '.' END,
+               CASE WHEN NOT p.exact THEN 'It is larger, so a query that scans much of the index reads more.' END),
+           CASE WHEN d.relkind = 'I' THEN format('DROP INDEX %I.%I;', d.schemaname, d.indexname)
+                ELSE format('DROP INDEX CONCURRENTLY %I.%I;', d.schemaname, d.indexname) END
+      FROM pairs AS p
+      JOIN indexes AS d ON d.index_oid = p.dropped
+      JOIN indexes AS k ON k.index_oid = p.kept
+      CROSS JOIN LATERAL (SELECT sum(u.bytes)::bigint AS bytes
+                            FROM @extschema@.dbmaint_user_index() AS u
+                           WHERE u.root_oid = d.index_oid) AS b
+     -- what covers it must stay
+     WHERE NOT EXISTS (SELECT FROM pairs AS q WHERE q.dropped = p.kept)
+     ORDER BY b.bytes DESC, d.index_oid, p.exact DESC, k.width, k.index_oid;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_duplicate_indexes() IS
+'Indexes that another valid index of the same table makes superfluous, largest first. kind is exact (the same keys), or prefix (a B-tree that begins with its keys). Compared are access method, operator classes and their options, collations, sort order (as it is, or backwards throughout), expressions, predicate, and columns (those of INCLUDE must be in the other one, too). Never one that a constraint, a foreign key, a replica identity or CLUSTER needs; a unique one only if the other enforces the same. covered_by is never listed itself.';
+
+CREATE FUNCTION dbmaint_create_partition_index(parent_index oid, partition oid)
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '1s'
+AS $$
+DECLARE
+    p record;
+    i record;
+    definition text;
+    name text;
+BEGIN
+    SELECT n.nspname, c.relname, c.relkind INTO p
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+     WHERE c.oid = partition;
+    SELECT n.nspname, c.relname, x.indisunique INTO i
+      FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+      JOIN pg_index AS x ON x.indexrelid = c.oid
+     WHERE c.oid = parent_index;
+    -- the server's own text of a definition locks the table
+    BEGIN
+        definition := substring(pg_get_indexdef(parent_index) FROM ' USING .*$');
+    EXCEPTION WHEN OTHERS THEN
+        RETURN NULL;
+    END;
+    name := format('%s_%s_idx', left(p.relname, 32), parent_index);
+    RETURN format('CREATE %sINDEX %s%I ON %I.%I%s; ALTER INDEX %I.%I ATTACH PARTITION %I.%I;',
+                  CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END,
+                  CASE WHEN p.relkind = 'p' THEN '' ELSE 'CONCURRENTLY ' END,
+                  name, p.nspname, p.relname, definition,
+                  i.nspname, i.relname, p.nspname, name);
+END
+$$;
+COMMENT ON FUNCTION dbmaint_create_partition_index(oid, oid) IS
+'The statements that give a partition the index that a partitioned one lacks; NULL where the table is locked for longer than a second';
+
+CREATE FUNCTION dbmaint_invalid_indexes(
+    OUT schemaname text, OUT tablename text, OUT indexname text,
+    OUT index_bytes bigint, OUT reason text, OUT statement text)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+BEGIN
+    -- without it another user's build would look like an invalid index
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats'::name);
+    RETURN QUERY
+    SELECT u.schemaname, u.tablename, u.indexname, u.bytes,
+           concat_ws(' ',
+               CASE WHEN u.relkind = 'I' THEN
+                   format('%s of the %s partitions of its table have no valid index that is attached to it.',
+                          p.partitions - p.attached, p.partitions)
+               WHEN u.indexname ~ '_cc(new|old)[0-9]*$' THEN
+                   'A REINDEX CONCURRENTLY that failed left it: nothing uses it, every write may pay for it.'
+               ELSE 'A CREATE INDEX CONCURRENTLY or REINDEX CONCURRENTLY that failed left it: no query uses it, every write may pay for it.' END,
+               CASE WHEN u.needed_by IS NOT NULL THEN format('It is there for %s.', u.needed_by) END,
+               CASE WHEN pg_is_in_recovery() THEN 'This is a standby: it may be being built on the primary.' END),
+           CASE WHEN u.relkind = 'I' THEN p.statement
+                WHEN u.indexname ~ '_cc(new|old)[0-9]*$' AND u.constraint_type IS NULL
+                     THEN format('DROP INDEX CONCURRENTLY %I.%I;', u.schemaname, u.indexname)
+                ELSE format('REINDEX INDEX CONCURRENTLY %I.%I;', u.schemaname, u.indexname) END
+      FROM @extschema@.dbmaint_user_index() AS u
+      CROSS JOIN LATERAL (
+           SELECT count(*) AS partitions, count(*) FILTER (WHERE a.valid) AS attached,
+                  string_agg(CASE WHEN a.valid IS NULL
+                                  THEN @extschema@.dbmaint_create_partition_index(u.index_oid, t.oid)
+                                  -- attached again, it makes the parent look again
+                                  WHEN NOT a.valid
+                                  THEN format('REINDEX INDEX CONCURRENTLY %I.%I; ALTER INDEX %I.%I ATTACH PARTITION %I.%I;',
+                                              n.nspname, a.relname, u.schemaname, u.indexname, n.nspname, a.relname) END,
+                             ' ' ORDER BY t.relname) AS statement
+             FROM pg_inherits AS h
+             JOIN pg_class AS t ON t.oid = h.inhrelid
+             JOIN pg_namespace AS n ON n.oid = t.relnamespace
+             LEFT JOIN LATERAL (
+                  SELECT i.indisvalid AS valid, c.relname
+                    FROM pg_index AS i
+                    JOIN pg_class AS c ON c.oid = i.indexrelid
+                    JOIN pg_inherits AS g ON g.inhrelid = i.indexrelid
+                   WHERE i.indrelid = t.oid AND g.inhparent = u.index_oid) AS a ON true
+            WHERE h.inhparent = u.table_oid AND u.relkind = 'I' AND t.relkind <> 'f') AS p
+     WHERE NOT u.valid
+       -- not what is being built now, and not what somebody is working on
+       AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS b
+                        WHERE b.datname = current_database()
+                          AND (b.relid = u.table_oid OR b.index_relid = u.index_oid))
+       AND NOT EXISTS (SELECT FROM pg_locks AS l
+                        WHERE l.locktype = 'relation' AND l.relation = u.index_oid AND l.granted
+                          AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                          AND l.mode IN ('ShareUpdateExclusiveLock', 'AccessExclusiveLock'))
+     ORDER BY u.bytes DESC, 1, 2, 3;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_invalid_indexes() IS
+'Indexes that no query uses because building them failed, largest first, and how to repair or drop them; not those on tables where an index is being built now, nor those that somebody is working on. Of a partitioned index, what its partitions lack.';
+
+REVOKE ALL ON FUNCTION dbmaint_unused_indexes(bigint, bigint, bigint),
+    dbmaint_index_shape(), dbmaint_duplicate_indexes(),
+    dbmaint_create_partition_index(oid, oid), dbmaint_invalid_indexes() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION dbmaint_unused_indexes(bigint, bigint, bigint),
+    dbmaint_index_shape(), dbmaint_duplicate_indexes(),
+    dbmaint_create_partition_index(oid, oid), dbmaint_invalid_indexes() TO pg_monitor;
