@@ -206,7 +206,10 @@ RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH sides AS (
+    WITH h AS MATERIALIZED (
+        -- once, not for each statement
+        SELECT @extschema@.dbmaint_observed_hours($5, $6) AS after_hours
+    ), sides AS (
         SELECT coalesce(b.id, a.statement_id) AS id,
                coalesce(b.calls, 0) / $4 AS c0,
                coalesce(a.calls, 0) / h.after_hours AS c1,
@@ -218,7 +221,7 @@ AS $$
                   FROM ROWS FROM (@extschema@.dbmaint_unpack($1), @extschema@.dbmaint_unpack($2),
                                   @extschema@.dbmaint_unpack($3)) AS l(id, calls, us)) AS b
           FULL JOIN @extschema@.dbmaint_total_statements($5, $6) AS a ON a.statement_id = b.id
-         CROSS JOIN (SELECT @extschema@.dbmaint_observed_hours($5, $6)) AS h(after_hours)
+         CROSS JOIN h
     ), split AS (
         SELECT s.*, s.t1 - s.t0 AS change,
                -- both orders of changing one factor first, averaged; what was
