@@ -13,7 +13,8 @@ use Test::More;
 our @EXPORT = qw(new_server last_sample sampled_since sampled_again
   process_of launcher_of log_position log_since session leave);
 
-# A server that preloads dbmaint and samples once a second.
+# A server that preloads dbmaint and samples once a second; what has a history
+# of its own is collected once, and hourly from then on.
 sub new_server
 {
 	my ($name, %options) = @_;
@@ -24,6 +25,9 @@ sub new_server
 		'postgresql.conf', qq{
 shared_preload_libraries = 'dbmaint'
 dbmaint.sample_interval = 1s
+dbmaint.statements_interval = 1h
+dbmaint.objects_interval = 1h
+dbmaint.activity_history_interval = 1h
 autovacuum = off
 } . ($options{conf} // ''));
 	$node->start unless $options{stopped};
