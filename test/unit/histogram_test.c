@@ -11,54 +11,10 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "../../src/latency/histogram.h"
+#include "latency/histogram.h"
+#include "check.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static int	tests = 0;
-static int	failures = 0;
-static int	broken;				/* conditions of the current test that failed */
-static uint64 random_state = UINT64_C(0x9E3779B97F4A7C15);
-
-#define CHECK(condition, ...) \
-	do { \
-		if (!(condition) && broken++ < 5) \
-		{ \
-			printf("# line %d: %s: ", __LINE__, #condition); \
-			printf(__VA_ARGS__); \
-			printf("\n"); \
-		} \
-	} while (0)
-
-static void
-run(void (*test) (void), const char *name)
-{
-	broken = 0;
-	test();
-	printf("%s %d - %s\n", broken ? "not ok" : "ok", ++tests, name);
-	fflush(stdout);
-	failures += broken != 0;
-}
-
-static uint64
-next_random(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
-
-/* A number whose size, not only its digits, is random. */
-static uint64
-random_magnitude(int bits)
-{
-	return next_random() >> (64 - 1 - next_random() % (uint64) bits);
-}
 
 static void
 random_counts(uint64 *counts)
@@ -512,8 +468,7 @@ test_parse_fuzz(void)
 int
 main(int argc, char **argv)
 {
-	if (argc > 1)
-		random_state = strtoull(argv[1], NULL, 10) | 1;
+	check_begin(argc, argv);
 
 	run(test_boundaries, "every bucket begins where the one before it ends");
 	run(test_width, "no bucket is wider than 1/64 of its lower bound");
@@ -527,6 +482,5 @@ main(int argc, char **argv)
 	run(test_decode_fuzz, "damaged bytes are refused or the only form");
 	run(test_parse_refusals, "the text form is strict");
 	run(test_parse_fuzz, "damaged text is refused or read back the same");
-	printf("1..%d\n", tests);
-	return failures != 0;
+	return check_end();
 }

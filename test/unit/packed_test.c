@@ -11,55 +11,10 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "../../src/packed/packed.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "packed/packed.h"
+#include "check.h"
 
 #define COUNT_MOST 300
-
-static int	tests = 0;
-static int	failures = 0;
-static int	broken;				/* conditions of the current test that failed */
-static uint64 random_state = UINT64_C(0x9E3779B97F4A7C15);
-
-#define CHECK(condition, ...) \
-	do { \
-		if (!(condition) && broken++ < 5) \
-		{ \
-			printf("# line %d: %s: ", __LINE__, #condition); \
-			printf(__VA_ARGS__); \
-			printf("\n"); \
-		} \
-	} while (0)
-
-static void
-run(void (*test) (void), const char *name)
-{
-	broken = 0;
-	test();
-	printf("%s %d - %s\n", broken ? "not ok" : "ok", ++tests, name);
-	fflush(stdout);
-	failures += broken != 0;
-}
-
-static uint64
-next_random(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
-
-/* A number whose size, not only its digits, is random. */
-static uint64
-random_magnitude(int bits)
-{
-	return next_random() >> (64 - 1 - next_random() % (uint64) bits);
-}
 
 /* Lists of every kind: dense, sparse, ascending, constant, of both signs. */
 static int32
@@ -313,9 +268,7 @@ test_limits(void)
 int
 main(int argc, char **argv)
 {
-	if (argc > 1)
-		random_state = strtoull(argv[1], NULL, 10) | 1;
-	printf("# seed %" PRIu64 "\n", random_state);
+	check_begin(argc, argv);
 
 	run(test_forms, "each list takes its shortest form");
 	run(test_round_trip, "lists survive being written and read");
@@ -323,6 +276,5 @@ main(int argc, char **argv)
 	run(test_fuzz, "any bytes are read or refused, within their bounds");
 	run(test_limits, "the count is bounded");
 
-	printf("1..%d\n", tests);
-	return failures != 0;
+	return check_end();
 }

@@ -11,16 +11,8 @@
  *
  *-------------------------------------------------------------------------
  */
-#include "../../src/statement/query_text.h"
-
-#include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-static int	tests = 0;
-static int	failures = 0;
-static uint64_t random_state = UINT64_C(0x9E3779B97F4A7C15);
+#include "statement/query_text.h"
+#include "check.h"
 
 /* Normalize memory of exactly this size, so that a read beyond it shows. */
 static char *
@@ -56,15 +48,6 @@ is(const char *text, const char *expected, const char *name)
 	free(got);
 }
 
-static uint64_t
-next_random(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
-
 /* Texts of the characters that matter: bounded, and normal when normalized. */
 static void
 test_fuzz(void)
@@ -96,8 +79,7 @@ test_fuzz(void)
 int
 main(int argc, char **argv)
 {
-	if (argc > 1)
-		random_state = strtoull(argv[1], NULL, 10) | 1;
+	check_begin(argc, argv);
 
 	is("", "", "nothing");
 	is(" \n\t ", "", "white space alone");
@@ -129,6 +111,5 @@ main(int argc, char **argv)
 	is("SELECT '\xc3\xa9  \xc3\xa9'  ,  \xc3\xa9", "SELECT '\xc3\xa9  \xc3\xa9' , \xc3\xa9", "other letters");
 	test_fuzz();
 
-	printf("1..%d\n", tests);
-	return failures != 0;
+	return check_end();
 }

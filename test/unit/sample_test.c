@@ -12,60 +12,18 @@
  *-------------------------------------------------------------------------
  */
 #include "bloat/sample.h"
+#include "check.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define POPULATION_MOST 131072
 #define SAMPLE_MOST 131072
 #define RUNS 400
 
-static int	tests = 0;
-static int	failures = 0;
-static int	broken;				/* conditions of the current test that failed */
-static uint64 random_state = UINT64_C(0x9E3779B97F4A7C15);
-
 static double table[POPULATION_MOST];
 static bool leaf[POPULATION_MOST];
 static double values[SAMPLE_MOST];
 static bool counted[SAMPLE_MOST];
-
-#define CHECK(condition, ...) \
-	do { \
-		if (!(condition) && broken++ < 5) \
-		{ \
-			printf("# line %d: %s: ", __LINE__, #condition); \
-			printf(__VA_ARGS__); \
-			printf("\n"); \
-		} \
-	} while (0)
-
-static void
-run(void (*test) (void), const char *name)
-{
-	broken = 0;
-	test();
-	printf("%s %d - %s\n", broken ? "not ok" : "ok", ++tests, name);
-	fflush(stdout);
-	failures += broken != 0;
-}
-
-static uint64
-next_random(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
-
-static double
-random_fraction(void)
-{
-	return (double) (next_random() >> 11) / 9007199254740992.0;
-}
 
 /* Kinds of tables: the value of page i of a population. */
 typedef double (*PageValue) (uint32 i, uint32 population);
@@ -364,8 +322,7 @@ test_divide(void)
 int
 main(int argc, char **argv)
 {
-	if (argc > 1)
-		random_state = strtoull(argv[1], NULL, 10) | 1;
+	check_begin(argc, argv);
 
 	run(test_strata, "strata cover the population and none is empty");
 	run(test_coverage, "the truth is in the interval of nine of ten samples");
@@ -375,6 +332,5 @@ main(int argc, char **argv)
 	run(test_nothing, "what is not known is not a number");
 	run(test_guesses_widen, "values that were estimated widen the interval");
 	run(test_divide, "a budget is used, and fairly");
-	printf("1..%d\n", tests);
-	return failures != 0;
+	return check_end();
 }

@@ -13,58 +13,14 @@
  *-------------------------------------------------------------------------
  */
 #include "forecast/trend.h"
+#include "check.h"
 
-#include <inttypes.h>
 #include <math.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #define MOST 700
 
-static int	tests = 0;
-static int	failures = 0;
-static int	broken;				/* conditions of the current test that failed */
-static uint64_t random_state = UINT64_C(0x9E3779B97F4A7C15);
-
 static double x[MOST];
 static double y[MOST];
-
-#define CHECK(condition, ...) \
-	do { \
-		if (!(condition) && broken++ < 5) \
-		{ \
-			printf("# line %d: %s: ", __LINE__, #condition); \
-			printf(__VA_ARGS__); \
-			printf("\n"); \
-		} \
-	} while (0)
-
-static void
-run(void (*test) (void), const char *name)
-{
-	broken = 0;
-	test();
-	printf("%s %d - %s\n", broken ? "not ok" : "ok", ++tests, name);
-	fflush(stdout);
-	failures += broken != 0;
-}
-
-static uint64_t
-next_random(void)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return random_state;
-}
-
-static double
-uniform(void)
-{
-	return (double) (next_random() >> 11) / (double) (UINT64_C(1) << 53);
-}
 
 /* near enough to a normal distribution of deviation 1 */
 static double
@@ -73,7 +29,7 @@ noise(void)
 	double		sum = 0;
 
 	for (int i = 0; i < 12; i++)
-		sum += uniform();
+		sum += random_fraction();
 	return sum - 6;
 }
 
@@ -130,7 +86,7 @@ random_points(int period)
 
 	for (int i = 0; i < n; i++)
 	{
-		x[i] = period ? i : kind == 0 ? (double) (next_random() % 5) : uniform() * 100;
+		x[i] = period ? i : kind == 0 ? (double) (next_random() % 5) : random_fraction() * 100;
 		y[i] = kind == 1 ? (double) (next_random() % 3) : noise() * scale;
 	}
 	return n;
@@ -347,8 +303,7 @@ test_too_few(void)
 int
 main(int argc, char **argv)
 {
-	if (argc > 1)
-		random_state = strtoull(argv[1], NULL, 0) | 1;
+	check_begin(argc, argv);
 
 	run(test_select, "selection is sorting");
 	run(test_against_naive, "the line is the naive one");
@@ -358,6 +313,5 @@ main(int argc, char **argv)
 	run(test_season, "a season is found, and none where there is none");
 	run(test_prediction, "the prediction's limits hold what they say");
 	run(test_too_few, "too few points");
-	printf("1..%d\n", tests);
-	return failures > 0;
+	return check_end();
 }
