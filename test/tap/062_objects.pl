@@ -14,6 +14,7 @@ use Test::More;
 use Time::HiRes qw(time);
 
 my $node = new_server('objects', conf => q{
+dbmaint.objects_interval = 30min
 dbmaint.enabled = off
 max_locks_per_transaction = 1024
 });
