@@ -62,6 +62,10 @@ my ($wrong, $inflated, $complete, $incomplete, $counted) = (0, 0, 0, 0, 0);
 my $told = $node->safe_psql('postgres', 'SHOW server_version_num') >= 170000;
 my $doubtful = 0;
 
+# What the last snapshot saw.  Of a statement that began after it, and is reset
+# before the next one, nobody can tell that it was there.
+my %read;
+
 sub run_some
 {
 	my ($from, $number) = @_;
@@ -86,6 +90,8 @@ sub check_snapshot
 		diag("counted $got of $did: $query") if $wrong < 5;
 	}
 	$lost ? $incomplete++ : $complete++;
+	%read = map { $_ => 1 } split /\n/,
+	  $node->safe_psql('postgres', q{SELECT query FROM pg_stat_statements WHERE query LIKE 'SELECT id %'});
 	%ran = ();
 	$doubtful = 0;
 	return $lost;
@@ -96,9 +102,10 @@ my %action = (
 	snapshot => sub { check_snapshot(); },
 	reset => sub { $node->safe_psql('postgres', 'SELECT pg_stat_statements_reset()'); },
 	reset_one => sub {
-		$doubtful = !$told;
-		$node->safe_psql('postgres',
-			q{SELECT pg_stat_statements_reset(userid, dbid, queryid) FROM pg_stat_statements WHERE query LIKE 'SELECT id %' ORDER BY random() LIMIT 1});
+		my $query = $node->safe_psql('postgres', q{
+			SELECT query || left(pg_stat_statements_reset(userid, dbid, queryid)::text, 0)
+			  FROM (SELECT * FROM pg_stat_statements WHERE query LIKE 'SELECT id %' ORDER BY random() LIMIT 1) AS one});
+		$doubtful ||= !$told || !$read{$query};
 	},
 	reset_and_run => sub {
 		$node->safe_psql('postgres', 'SELECT pg_stat_statements_reset()');
@@ -213,7 +220,7 @@ if ($node->safe_psql('postgres', 'SHOW server_version_num') >= 160000)
 	like($node->safe_psql('postgres', "SELECT dbmaint_explain($query_id)"), qr/^Seq Scan on numbers/, 'a plan');
 	$node->safe_psql('postgres', "SELECT dbmaint_explain($query_id)");
 	$node->safe_psql('postgres', 'CREATE INDEX ON numbers (id)');
-	like($node->safe_psql('postgres', "SET enable_seqscan = off; SELECT dbmaint_explain($query_id)"), qr/Index Only Scan/, 'another one');
+	like($node->safe_psql('postgres', "SET enable_seqscan = off; SELECT dbmaint_explain($query_id)"), qr/ numbers_id_idx/, 'another one');
 	is($node->safe_psql('postgres', "SELECT count(*), count(DISTINCT plan), bool_and(noticed_by = current_user) FROM dbmaint_statement_plans WHERE query_id = $query_id"),
 		'2|2|t', 'both are dated');
 	my ($status, $stdout, $stderr) = $node->psql('utf', "CREATE EXTENSION dbmaint; SELECT dbmaint_explain($query_id)");
