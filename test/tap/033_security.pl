@@ -217,7 +217,7 @@ my $traps = q{
 DO $do$
 DECLARE
 	types CONSTANT regtype[] := ARRAY['boolean', 'smallint', 'integer', 'bigint', 'numeric', 'real',
-		'double precision', 'text', 'name', 'timestamptz', 'interval', 'oid'];
+		'double precision', 'text', 'name', 'timestamptz', 'interval', 'oid', 'regclass', 'regtype'];
 	l regtype;
 	r regtype;
 	o text;
