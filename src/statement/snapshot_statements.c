@@ -22,7 +22,6 @@
 #include "step/query.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #define TABLE_NAME "dbmaint_statement_snapshots"
@@ -164,9 +163,7 @@ write_row(const Extension *extension, const StatementReading *before,
 		  StatementReading *now, const StatementChanges *changes)
 {
 	NumberedChange *numbered = number_changes(extension, before, now, changes);
-	Oid			packed_type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-											  CStringGetDatum("dbmaint_packed"),
-											  ObjectIdGetDatum(extension->schema_oid));
+	Oid			packed_type = history_type(extension, "dbmaint_packed");
 	SnapshotRow *row = palloc0_object(SnapshotRow);
 	bool		written;
 
