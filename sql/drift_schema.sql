@@ -15,7 +15,7 @@ BEGIN
            -- who runs the test, and how a server's version prints views and rights
            CASE WHEN c.attribute = 'privileges' THEN 'rights' ELSE replace(replace(c.old_value, current_user, 'ME'), 'parent.id', 'id') END,
            CASE WHEN c.attribute = 'privileges' THEN 'rights' ELSE replace(replace(c.new_value, current_user, 'ME'), 'parent.id', 'id') END
-      FROM dbmaint_change AS c WHERE c.changed_at = at
+      FROM dbmaint_change_history AS c WHERE c.changed_at = at
        AND c.kind NOT IN ('setting', 'hba_rule') AND (c.kind <> 'session_setting' OR c.object LIKE '%database ' || quote_ident(current_database()))
      ORDER BY c.number;
 END $$;
@@ -118,7 +118,7 @@ SELECT format('ALTER ROLE CURRENT_USER IN DATABASE %I SET "app.password" = ''geh
 SELECT format('ALTER DATABASE %I SET work_mem = ''16MB''', current_database()) \gexec
 SELECT kind, regexp_replace(object, 'role \S+', 'role ME') AS object, attribute, old_value <> new_value AS differs,
        coalesce(new_value, '') LIKE '%geheim%' AS told FROM noticed('2026-01-01 08:00+00');
-SELECT count(*) FROM dbmaint_definition WHERE facts::text LIKE '%geheim%';
+SELECT count(*) FROM dbmaint_definitions WHERE facts::text LIKE '%geheim%';
 SELECT format('ALTER ROLE CURRENT_USER IN DATABASE %I RESET ALL', current_database()) \gexec
 SELECT format('ALTER DATABASE %I RESET work_mem', current_database()) \gexec
 SELECT count(*) FROM noticed('2026-01-01 08:30+00');
@@ -149,22 +149,22 @@ SELECT format('CREATE OR REPLACE VIEW long AS SELECT %L::text AS a, 2 AS b', rep
 SELECT attribute, old_value <> new_value AS differs, length(new_value) < 10200 AS cut FROM noticed('2026-01-02 00:30+00');
 
 -- a table of ours with a trigger is not written to, and nothing is lost
-CREATE TRIGGER trap BEFORE INSERT ON dbmaint_change FOR EACH ROW EXECUTE FUNCTION nothing();
+CREATE TRIGGER trap BEFORE INSERT ON dbmaint_change_history FOR EACH ROW EXECUTE FUNCTION nothing();
 DROP TABLE late;
 SELECT status FROM dbmaint_run_due('2026-01-02 01:00+00') WHERE collector = 'changes';
-DROP TRIGGER trap ON dbmaint_change;
+DROP TRIGGER trap ON dbmaint_change_history;
 SELECT kind, object, attribute FROM noticed('2026-01-02 01:30+00');
 
 -- another major version, and a copy of a database, begin anew
-UPDATE dbmaint_definition SET facts = facts || '{"version": "14"}', fingerprint = 0 WHERE kind = 'relations';
-UPDATE dbmaint_definition SET fingerprint = 0, facts = '{"owner": "nobody"}' WHERE object_oid <> 0;
+UPDATE dbmaint_definitions SET facts = facts || '{"version": "14"}', fingerprint = 0 WHERE kind = 'relations';
+UPDATE dbmaint_definitions SET fingerprint = 0, facts = '{"owner": "nobody"}' WHERE object_oid <> 0;
 SELECT * FROM noticed('2026-01-02 02:00+00');
-UPDATE dbmaint_definition SET database_oid = 1;
-UPDATE dbmaint_change SET database_oid = 1;
+UPDATE dbmaint_definitions SET database_oid = 1;
+UPDATE dbmaint_change_history SET database_oid = 1;
 CREATE TABLE after_copy (i int);
 SELECT * FROM noticed('2026-01-02 02:30+00');
 SELECT count(*) FROM dbmaint_changes;
-SELECT count(DISTINCT database_oid) FROM dbmaint_definition;
+SELECT count(DISTINCT database_oid) FROM dbmaint_definitions;
 
 -- values of settings as SHOW writes them, from numbers and from files
 SELECT v, dbmaint_setting_text(v, t, u) FROM (VALUES

@@ -56,7 +56,7 @@ INSERT INTO later VALUES (3);
 SELECT pg_stat_force_next_flush();
 SELECT * FROM dbmaint_run_due('2026-01-01 01:30:00+00') WHERE collector IN ('tables', 'indexes');
 SELECT at, complete, name, ins, upd, del FROM state WHERE at > '2026-01-01 01:00' ORDER BY at, name;
-SELECT taken_at AT TIME ZONE 'UTC' AS at, complete, restarts FROM dbmaint_table_snapshot ORDER BY 1;
+SELECT taken_at AT TIME ZONE 'UTC' AS at, complete, restarts FROM dbmaint_table_snapshots ORDER BY 1;
 SELECT pg_stat_reset();
 SELECT pg_stat_force_next_flush();
 SELECT * FROM dbmaint_run_due('2026-01-01 02:00:00+00') WHERE collector IN ('tables', 'indexes');
@@ -91,10 +91,10 @@ SELECT pg_stat_force_next_flush();
 SELECT FROM dbmaint_run_due('2026-01-01 03:30:00+00') WHERE collector = 'none';
 SELECT kind, schemaname, tablename, indexname, former_name,
        first_seen_at AT TIME ZONE 'UTC' AS first_seen, last_seen_at AT TIME ZONE 'UTC' AS last_seen
-  FROM dbmaint_object WHERE tablename NOT LIKE 'dbmaint%' AND tablename <> 'performance_metrics' ORDER BY kind, schemaname COLLATE "C", tablename COLLATE "C";
+  FROM dbmaint_objects WHERE tablename NOT LIKE 'dbmaint%' AND tablename <> 'performance_metrics' ORDER BY kind, schemaname COLLATE "C", tablename COLLATE "C";
 ALTER SCHEMA "S ""q"" é" RENAME TO plain;
 SELECT FROM dbmaint_run_due('2026-01-01 04:00:00+00') WHERE collector = 'none';
-SELECT kind, schemaname, former_name FROM dbmaint_object WHERE schemaname = 'plain' ORDER BY 1;
+SELECT kind, schemaname, former_name FROM dbmaint_objects WHERE schemaname = 'plain' ORDER BY 1;
 
 -- what has no statistics or no storage of its own breaks nothing
 CREATE TEMPORARY TABLE mine (id int PRIMARY KEY);
@@ -118,7 +118,7 @@ SELECT tablename, n_tup_ins, analyze_count, table_bytes > 0 AS bytes FROM dbmain
 UPDATE b SET v = 'w' WHERE id = 20;
 SELECT pg_stat_force_next_flush();
 SELECT FROM dbmaint_run_due('2025-12-01 00:00:00+00') WHERE collector = 'none';
-SELECT interval_ms, complete FROM dbmaint_table_snapshot WHERE taken_at = '2025-12-01 00:00:00+00';
+SELECT interval_ms, complete FROM dbmaint_table_snapshots WHERE taken_at = '2025-12-01 00:00:00+00';
 SELECT n_tup_upd FROM dbmaint_table_history WHERE taken_at = '2025-12-01 00:00:00+00' AND tablename = 'b';
 UPDATE b SET v = 'w' WHERE id = 21;
 SELECT pg_stat_force_next_flush();
@@ -141,8 +141,8 @@ SELECT n_tup_upd, idx_scan > 0 AS idx_scans FROM dbmaint_table_totals('2026-01-0
 
 -- it expires, and the names after it
 DO 'BEGIN WHILE dbmaint_expire_history(''2027-01-01 00:00+00'', 100000) > 0 LOOP NULL; END LOOP; END';
-SELECT count(*) FROM dbmaint_table_snapshot;
-SELECT count(*) FROM dbmaint_object WHERE last_seen_at IS NOT NULL;
+SELECT count(*) FROM dbmaint_table_snapshots;
+SELECT count(*) FROM dbmaint_objects WHERE last_seen_at IS NOT NULL;
 
 SELECT dbmaint_relation_bytes('b'::regclass) = pg_relation_size('b') AS same, dbmaint_relation_bytes(0) AS gone,
        dbmaint_relation_bytes('mine'::regclass) AS temporary, dbmaint_relation_bytes('parts'::regclass) AS partitioned;

@@ -179,6 +179,15 @@ RESET ROLE;
 DROP OWNED BY regress_statements_nobody, regress_statements_monitor;
 DROP ROLE regress_statements_nobody, regress_statements_monitor;
 
+-- a statement that is offered again, for want of its text, takes no id
+SELECT dbmaint_store_statements('2026-01-20', '{10,10}', '{1,1}', '{101,102}', '{t,t}', ARRAY[NULL, 'SELECT 2'], '{f,f}')
+  FROM generate_series(1, 5);
+SELECT dbmaint_store_statements('2026-01-21', '{10,10}', '{1,1}', '{101,102}', '{t,t}', '{"SELECT 1","SELECT 3"}', '{t,t}');
+SELECT dbmaint_store_statements('2026-01-21', '{10}', '{1}', '{103}', '{t}', '{"SELECT 4"}', '{f}');
+SELECT query_id, statement_id - min(statement_id) OVER () AS ids_after, query, truncated
+  FROM dbmaint_statements WHERE database_oid = 1 ORDER BY query_id;
+DELETE FROM dbmaint_statements WHERE database_oid = 1;
+
 -- everything carries a comment
 SELECT p.oid::regprocedure AS uncommented FROM pg_proc AS p
   JOIN pg_depend AS d ON d.objid = p.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'

@@ -72,6 +72,22 @@ TRUNCATE dbmaint_log_history, dbmaint_connection_history;
 SELECT collector, status FROM dbmaint_run_due('2026-03-02 00:00:00+00') WHERE collector = 'history';
 SELECT count(*) FROM performance_metrics;
 
+-- a long message is cut between characters; another database's encoding
+CREATE FUNCTION fail() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '%', 'x' || repeat('é', 200); END $$;
+ALTER TABLE performance_metrics ADD CHECK (fail()) NOT VALID;
+SELECT count(*) FROM dbmaint_run_due('2026-03-02 00:00:10+00');
+SELECT length(last_error), octet_length(last_error) FROM dbmaint_status() WHERE database = current_database();
+SELECT current_database() AS home \gset
+CREATE DATABASE dbmaint_latin1 ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C';
+\c dbmaint_latin1
+CREATE EXTENSION dbmaint;
+CREATE FUNCTION fail() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '%', convert_from('\xe9', 'LATIN1'); END $$;
+ALTER TABLE performance_metrics ADD CHECK (fail()) NOT VALID;
+SELECT count(*) > 0 AS run FROM dbmaint_run_due('2026-03-02 00:00:10+00');
+\c :home
+SELECT last_error FROM dbmaint_status() WHERE database = 'dbmaint_latin1';
+DROP DATABASE dbmaint_latin1;
+
 -- bad input
 SELECT dbmaint_run_due(NULL);
 SELECT dbmaint_run_due('infinity');

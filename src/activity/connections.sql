@@ -146,8 +146,8 @@ AS $$
 #variable_conflict use_column
 BEGIN
     IF idle_for IS NULL OR idle_for < interval '0' OR in_transaction_for IS NULL
-       OR in_transaction_for < interval '0' OR days IS NULL OR days < 1 THEN
-        RAISE EXCEPTION 'the times must not be negative, and days must be positive'
+       OR in_transaction_for < interval '0' OR days IS NULL OR days NOT BETWEEN 1 AND 3650 THEN
+        RAISE EXCEPTION 'the times must not be negative, and days must be from 1 to 3650'
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'For example: dbmaint_connection_leaks(''10 minutes'', ''1 minute'', 7).';
     END IF;

@@ -3,7 +3,7 @@
 -- What changed is known with the time of the look that saw it, and with the
 -- time of the look before.  The first look is what later ones compare with.
 
-CREATE TABLE dbmaint_change (
+CREATE TABLE dbmaint_change_history (
     database_oid oid NOT NULL,
     changed_at timestamptz NOT NULL,
     number int NOT NULL,
@@ -15,33 +15,33 @@ CREATE TABLE dbmaint_change (
     new_value text,
     PRIMARY KEY (database_oid, changed_at, number)
 );
-CREATE INDEX dbmaint_change_changed_at_idx ON dbmaint_change (changed_at);
-COMMENT ON TABLE dbmaint_change IS
+CREATE INDEX dbmaint_change_history_changed_at_idx ON dbmaint_change_history (changed_at);
+COMMENT ON TABLE dbmaint_change_history IS
 'What the collector "changes" noticed; read it through dbmaint_changes.';
-COMMENT ON COLUMN dbmaint_change.database_oid IS
+COMMENT ON COLUMN dbmaint_change_history.database_oid IS
 'The database that noticed it.';
-COMMENT ON COLUMN dbmaint_change.changed_at IS
+COMMENT ON COLUMN dbmaint_change_history.changed_at IS
 'When the change was first seen.';
-COMMENT ON COLUMN dbmaint_change.number IS
+COMMENT ON COLUMN dbmaint_change_history.number IS
 'Tells the changes of one look apart.';
-COMMENT ON COLUMN dbmaint_change.not_before IS
+COMMENT ON COLUMN dbmaint_change_history.not_before IS
 'The look before, which did not see it yet; NULL where the clock was set back since.';
-COMMENT ON COLUMN dbmaint_change.kind IS
+COMMENT ON COLUMN dbmaint_change_history.kind IS
 'setting, hba_rule, session_setting, extension, table, foreign table, view, materialized view or index.';
-COMMENT ON COLUMN dbmaint_change.object IS
+COMMENT ON COLUMN dbmaint_change_history.object IS
 'Its name.';
-COMMENT ON COLUMN dbmaint_change.attribute IS
+COMMENT ON COLUMN dbmaint_change_history.attribute IS
 'What of it changed; created and dropped for all of it.';
-COMMENT ON COLUMN dbmaint_change.old_value IS
+COMMENT ON COLUMN dbmaint_change_history.old_value IS
 'What was before; NULL where there was nothing.';
-COMMENT ON COLUMN dbmaint_change.new_value IS
+COMMENT ON COLUMN dbmaint_change_history.new_value IS
 'What is now; NULL where there is nothing.';
 
 CREATE VIEW dbmaint_changes AS
 SELECT c.changed_at,
        pg_catalog.tstzrange(c.not_before, c.changed_at, '(]'::pg_catalog.text) AS seen_between,
        c.kind, c.object, c.attribute, c.old_value, c.new_value
-  FROM dbmaint_change AS c
+  FROM dbmaint_change_history AS c
  WHERE c.database_oid OPERATOR(pg_catalog.=)
        (SELECT d.oid FROM pg_catalog.pg_database AS d
          WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
@@ -55,10 +55,10 @@ RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-    INSERT INTO @extschema@.dbmaint_change
+    INSERT INTO @extschema@.dbmaint_change_history
            (database_oid, changed_at, number, not_before, kind, object, attribute, old_value, new_value)
     SELECT d.oid, at,
-           coalesce((SELECT c.number + 1 FROM @extschema@.dbmaint_change AS c
+           coalesce((SELECT c.number + 1 FROM @extschema@.dbmaint_change_history AS c
                       WHERE c.database_oid = d.oid AND c.changed_at = at
                       ORDER BY c.number DESC LIMIT 1), 1),
            -- not known where the clock was set back
@@ -79,14 +79,14 @@ DECLARE
     change record;
 BEGIN
     SELECT d.facts, d.looked_at INTO was
-      FROM @extschema@.dbmaint_definition AS d
+      FROM @extschema@.dbmaint_definitions AS d
      WHERE d.database_oid = mine AND d.object_oid = 0 AND d.kind = what;
     IF NOT FOUND THEN
-        INSERT INTO @extschema@.dbmaint_definition (database_oid, object_oid, kind, object, looked_at, facts)
+        INSERT INTO @extschema@.dbmaint_definitions (database_oid, object_oid, kind, object, looked_at, facts)
         VALUES (mine, 0, what, '', at, facts);
         RETURN;
     ELSIF was.facts = facts THEN
-        UPDATE @extschema@.dbmaint_definition AS d SET looked_at = at
+        UPDATE @extschema@.dbmaint_definitions AS d SET looked_at = at
          WHERE d.database_oid = mine AND d.object_oid = 0 AND d.kind = what;
         RETURN;
     END IF;
@@ -114,7 +114,7 @@ BEGIN
         PERFORM @extschema@.dbmaint_note_change(at, was.looked_at, split_part(what, ' ', 1), change.object,
             change.attribute, change.old_value, change.new_value);
     END LOOP;
-    UPDATE @extschema@.dbmaint_definition AS d SET looked_at = at, facts = dbmaint_note_facts.facts
+    UPDATE @extschema@.dbmaint_definitions AS d SET looked_at = at, facts = dbmaint_note_facts.facts
      WHERE d.database_oid = mine AND d.object_oid = 0 AND d.kind = what;
 END
 $$;
@@ -131,11 +131,11 @@ DECLARE
     print CONSTANT bigint := (SELECT hashtextextended(string_agg(concat_ws('=', s.name, s.value, s.pending), E'\n'), 0)
                                 FROM @extschema@.dbmaint_configured_settings() AS s);
 BEGIN
-    UPDATE @extschema@.dbmaint_definition AS d SET looked_at = at
+    UPDATE @extschema@.dbmaint_definitions AS d SET looked_at = at
      WHERE d.database_oid = mine AND d.object_oid = 0 AND d.kind = 'setting' AND d.fingerprint = print;
     IF NOT FOUND THEN
         PERFORM @extschema@.dbmaint_note_facts(at, mine, 'setting'::text, @extschema@.dbmaint_facts_of_settings());
-        UPDATE @extschema@.dbmaint_definition AS d SET fingerprint = print
+        UPDATE @extschema@.dbmaint_definitions AS d SET fingerprint = print
          WHERE d.database_oid = mine AND d.object_oid = 0 AND d.kind = 'setting';
     END IF;
 END
@@ -167,7 +167,7 @@ DECLARE
     renewed boolean;
 BEGIN
     IF first_look THEN
-        INSERT INTO @extschema@.dbmaint_definition AS d
+        INSERT INTO @extschema@.dbmaint_definitions AS d
                (database_oid, object_oid, kind, object, parent_oid, fingerprint, facts)
         SELECT mine, r.relation, r.kind, r.object, r.parent_oid, p.print, r.facts
           FROM unnest(relations, prints) AS p(relation, print)
@@ -185,13 +185,13 @@ BEGIN
          ORDER BY r.relation
     LOOP
         SELECT d.object_oid, d.object, d.parent_oid, d.facts INTO was
-          FROM @extschema@.dbmaint_definition AS d
+          FROM @extschema@.dbmaint_definitions AS d
          WHERE d.database_oid = mine AND d.object_oid = this.relation AND d.kind = this.kind;
         renewed := false;
         IF NOT FOUND THEN
             -- dropped and made again, as REINDEX CONCURRENTLY does
             SELECT d.object_oid, d.object, d.parent_oid, d.facts INTO was
-              FROM @extschema@.dbmaint_definition AS d
+              FROM @extschema@.dbmaint_definitions AS d
              WHERE d.database_oid = mine AND d.object_oid = ANY (gone)
                AND d.kind = this.kind AND d.object = this.object;
             renewed := FOUND;
@@ -207,7 +207,7 @@ BEGIN
             END IF;
         ELSE
             IF renewed THEN
-                DELETE FROM @extschema@.dbmaint_definition AS d
+                DELETE FROM @extschema@.dbmaint_definitions AS d
                  WHERE d.database_oid = mine AND d.object_oid = was.object_oid AND d.kind = this.kind;
             END IF;
             IF renewed AND this.kind <> 'index' THEN
@@ -232,7 +232,7 @@ BEGIN
             END LOOP;
         END IF;
 
-        INSERT INTO @extschema@.dbmaint_definition AS d
+        INSERT INTO @extschema@.dbmaint_definitions AS d
                (database_oid, object_oid, kind, object, parent_oid, fingerprint, facts)
         VALUES (mine, this.relation, this.kind, this.object, this.parent_oid, this.print, this.facts)
             ON CONFLICT (database_oid, object_oid, kind) DO UPDATE
@@ -269,7 +269,7 @@ DECLARE
     complete boolean := true;
 BEGIN
     SELECT d.fingerprint, d.looked_at, d.facts INTO state
-      FROM @extschema@.dbmaint_definition AS d
+      FROM @extschema@.dbmaint_definitions AS d
      WHERE d.database_oid = mine AND d.object_oid = 0 AND d.kind = 'relations';
     -- another major version writes definitions in other words
     first_look := state.facts IS NULL OR state.facts->>'version' <> version
@@ -278,7 +278,7 @@ BEGIN
     SELECT array_agg(f.relation), array_agg(f.fingerprint) INTO seen, prints
       FROM @extschema@.dbmaint_relation_fingerprints(state.fingerprint::bigint) AS f;
     IF seen IS NULL THEN
-        UPDATE @extschema@.dbmaint_definition AS d SET looked_at = at
+        UPDATE @extschema@.dbmaint_definitions AS d SET looked_at = at
          WHERE d.database_oid = mine AND d.object_oid = 0 AND d.kind = 'relations';
         RETURN;
     END IF;
@@ -288,11 +288,11 @@ BEGIN
            coalesce(array_agg(s.relation) FILTER (WHERE d.object_oid IS NULL), '{}')
       INTO moved, moved_prints, created
       FROM unnest(seen, prints) AS s(relation, print)
-      LEFT JOIN @extschema@.dbmaint_definition AS d
+      LEFT JOIN @extschema@.dbmaint_definitions AS d
              ON d.database_oid = mine AND d.object_oid = s.relation
      WHERE s.relation <> 0 AND d.fingerprint IS DISTINCT FROM s.print;
     SELECT coalesce(array_agg(d.object_oid), '{}') INTO gone
-      FROM @extschema@.dbmaint_definition AS d
+      FROM @extschema@.dbmaint_definitions AS d
      WHERE d.database_oid = mine AND d.object_oid <> 0
        AND NOT EXISTS (SELECT FROM unnest(seen) AS s(relation) WHERE s.relation = d.object_oid);
 
@@ -327,7 +327,7 @@ BEGIN
     END IF;
 
     FOR dropped IN
-        DELETE FROM @extschema@.dbmaint_definition AS d
+        DELETE FROM @extschema@.dbmaint_definitions AS d
          WHERE d.database_oid = mine AND d.object_oid = ANY (gone)
         RETURNING d.kind, d.object, d.parent_oid, d.facts
     LOOP
@@ -338,7 +338,7 @@ BEGIN
             @extschema@.dbmaint_definition_text(dropped.facts::jsonb), NULL::text);
     END LOOP;
 
-    INSERT INTO @extschema@.dbmaint_definition AS d
+    INSERT INTO @extschema@.dbmaint_definitions AS d
            (database_oid, object_oid, kind, object, fingerprint, looked_at, facts)
     VALUES (mine, 0, 'relations', '', CASE WHEN complete AND failed = 0 THEN prints[array_position(seen, 0::oid)] END,
             at, jsonb_build_object('version', version, 'complete', (complete OR NOT first_look)::text))
@@ -364,15 +364,15 @@ BEGIN
                   HINT = 'Call dbmaint_run_due(now()) instead, which knows both.';
     END IF;
 
-    LOCK TABLE @extschema@.dbmaint_change, @extschema@.dbmaint_definition IN ROW EXCLUSIVE MODE;
-    PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_change'::name);
-    PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_definition'::name);
+    LOCK TABLE @extschema@.dbmaint_change_history, @extschema@.dbmaint_definitions IN ROW EXCLUSIVE MODE;
+    PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_change_history'::name);
+    PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_definitions'::name);
 
     -- a copy of a database begins anew, with a key of its own
-    IF NOT EXISTS (SELECT FROM @extschema@.dbmaint_definition AS d
+    IF NOT EXISTS (SELECT FROM @extschema@.dbmaint_definitions AS d
                     WHERE d.database_oid = mine AND d.object_oid = 0 AND d.kind = 'key') THEN
-        DELETE FROM @extschema@.dbmaint_definition AS d WHERE d.database_oid <> mine;
-        INSERT INTO @extschema@.dbmaint_definition (database_oid, object_oid, kind, object)
+        DELETE FROM @extschema@.dbmaint_definitions AS d WHERE d.database_oid <> mine;
+        INSERT INTO @extschema@.dbmaint_definitions (database_oid, object_oid, kind, object)
         VALUES (mine, 0, 'key', gen_random_uuid()::text);
     END IF;
 
@@ -397,10 +397,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_note_changes(timestamptz, boolean) IS
-'What the collector "changes" does at a time: compares settings, access rules and per-role settings (those of the server in the home database alone), extensions and definitions with the last look, and writes what changed into dbmaint_change';
+'What the collector "changes" does at a time: compares settings, access rules and per-role settings (those of the server in the home database alone), extensions and definitions with the last look, and writes what changed into dbmaint_change_history';
 
-REVOKE ALL ON dbmaint_change, dbmaint_changes FROM PUBLIC;
-GRANT SELECT ON dbmaint_change, dbmaint_changes TO pg_monitor;
+REVOKE ALL ON dbmaint_change_history, dbmaint_changes FROM PUBLIC;
+GRANT SELECT ON dbmaint_change_history, dbmaint_changes TO pg_monitor;
 REVOKE ALL ON FUNCTION
     dbmaint_note_change(timestamptz, timestamptz, text, text, text, text, text),
     dbmaint_note_facts(timestamptz, oid, text, jsonb), dbmaint_note_settings(timestamptz, oid),

@@ -92,7 +92,7 @@ COMMENT ON FUNCTION dbmaint_setting_text(text, text, text) IS
 'A setting''s value as SHOW writes it, whether it comes from pg_settings (a number of units) or from a file (text), so that the two compare; what cannot be read is left as it is';
 
 -- The state of the collector "changes": what was there when it last looked.
-CREATE TABLE dbmaint_definition (
+CREATE TABLE dbmaint_definitions (
     database_oid oid NOT NULL,
     object_oid oid NOT NULL,
     kind text NOT NULL,
@@ -103,23 +103,23 @@ CREATE TABLE dbmaint_definition (
     facts jsonb,
     PRIMARY KEY (database_oid, object_oid, kind)
 );
-COMMENT ON TABLE dbmaint_definition IS
+COMMENT ON TABLE dbmaint_definitions IS
 'What dbmaint_changes compares with: one row a table, view or index, and one each for the server''s settings, access rules, extensions and per-database settings. For the superuser alone.';
-COMMENT ON COLUMN dbmaint_definition.database_oid IS
+COMMENT ON COLUMN dbmaint_definitions.database_oid IS
 'The database that was looked at; what a copied database inherited has its original''s.';
-COMMENT ON COLUMN dbmaint_definition.object_oid IS
+COMMENT ON COLUMN dbmaint_definitions.object_oid IS
 'The relation; 0 for what is none.';
-COMMENT ON COLUMN dbmaint_definition.kind IS
+COMMENT ON COLUMN dbmaint_definitions.kind IS
 'table, index, view and so on; relations: the sum of all of them; key: what hidden values are hashed with.';
-COMMENT ON COLUMN dbmaint_definition.object IS
+COMMENT ON COLUMN dbmaint_definitions.object IS
 'The relation''s name, quoted, with its schema.';
-COMMENT ON COLUMN dbmaint_definition.parent_oid IS
+COMMENT ON COLUMN dbmaint_definitions.parent_oid IS
 'The table of an index, else 0.';
-COMMENT ON COLUMN dbmaint_definition.fingerprint IS
+COMMENT ON COLUMN dbmaint_definitions.fingerprint IS
 'See dbmaint_relation_fingerprints(); NULL where it is to be looked at again.';
-COMMENT ON COLUMN dbmaint_definition.looked_at IS
+COMMENT ON COLUMN dbmaint_definitions.looked_at IS
 'When this was looked at; NULL for single relations, which are looked at together.';
-COMMENT ON COLUMN dbmaint_definition.facts IS
+COMMENT ON COLUMN dbmaint_definitions.facts IS
 'The definition, as names and texts.';
 
 CREATE FUNCTION dbmaint_hide(value text)
@@ -128,7 +128,7 @@ LANGUAGE sql STABLE STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT 'hidden, ' || left(encode(sha256(convert_to(k.object || value, getdatabaseencoding())), 'hex'), 8)
-      FROM @extschema@.dbmaint_definition AS k
+      FROM @extschema@.dbmaint_definitions AS k
      WHERE k.kind = 'key' AND k.object_oid = 0
        AND k.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
 $$;
@@ -408,7 +408,7 @@ $$;
 COMMENT ON FUNCTION dbmaint_describe_relations(oid[]) IS
 'The definitions of tables, views and indexes: kind, name, the table of an index (else 0), and the facts that make the definition. Leaves out what is gone. Deparsing may want a lock on a view''s tables, for which it waits 10 ms.';
 
-REVOKE ALL ON dbmaint_definition FROM PUBLIC;
+REVOKE ALL ON dbmaint_definitions FROM PUBLIC;
 REVOKE ALL ON FUNCTION
     dbmaint_relation_fingerprints(bigint), dbmaint_setting_is_secret(text),
     dbmaint_cut_value(text), dbmaint_setting_text(text, text, text), dbmaint_hide(text),

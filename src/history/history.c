@@ -61,6 +61,14 @@ history_find_extension(Extension *extension)
 	return HeapTupleIsValid(tuple);
 }
 
+Oid
+history_type(const Extension *extension, const char *name)
+{
+	return GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
+						   CStringGetDatum(name),
+						   ObjectIdGetDatum(extension->schema_oid));
+}
+
 bool
 history_lock(const Extension *extension, const char *table)
 {
@@ -136,9 +144,7 @@ history_write(const Extension *extension, const Collection *collection)
 	values[0] = TimestampTzGetDatum(collection->at);
 	types[1] = OIDOID;
 	values[1] = ObjectIdGetDatum(MyDatabaseId);
-	types[2] = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-							   CStringGetDatum("dbmaint_histogram"),
-							   ObjectIdGetDatum(extension->schema_oid));
+	types[2] = history_type(extension, "dbmaint_histogram");
 	values[2] = PointerGetDatum(collection->histogram);
 	if (collection->histogram == NULL)
 		nulls[2] = 'n';

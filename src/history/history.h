@@ -29,6 +29,9 @@ typedef struct Extension
  */
 extern bool history_find_extension(Extension *extension);
 
+/* Returns the type of ours that has the name. */
+extern Oid	history_type(const Extension *extension, const char *name);
+
 /*
  * Locks a table of history, to be written by whoever calls.  Returns false if
  * it is gone, as it is when the extension was dropped meanwhile.  Refuses one

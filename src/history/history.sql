@@ -257,10 +257,10 @@ AS $$
            t.capped
       FROM (VALUES
             ('performance_metrics'::name, 'timestamp', 'dbmaint.retention', '35d', true),
-            ('dbmaint_index_snapshot'::name, 'taken_at', 'dbmaint.retention', '35d', true),
-            ('dbmaint_table_snapshot'::name, 'taken_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_index_snapshots'::name, 'taken_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_table_snapshots'::name, 'taken_at', 'dbmaint.retention', '35d', true),
             -- names go after the last snapshot that has them
-            ('dbmaint_object'::name, 'last_seen_at', 'dbmaint.retention', '35d', false),
+            ('dbmaint_objects'::name, 'last_seen_at', 'dbmaint.retention', '35d', false),
             ('dbmaint_statement_snapshots', 'taken_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_statements', 'last_used_at', NULL, '800d', false),
             ('dbmaint_activity_history', 'from_at', 'dbmaint.retention', '35d', true),
@@ -268,7 +268,7 @@ AS $$
             ('dbmaint_connection_history', 'at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recordings', 'recorded_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recorded_activity', 'at', 'dbmaint.retention', '35d', true),
-            ('dbmaint_change', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_change_history', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_capacity_samples', 'at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_hourly_metrics', 'hour', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_metrics', 'day', 'dbmaint.rollup_retention', '730d', false)

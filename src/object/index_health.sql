@@ -108,7 +108,7 @@ BEGIN
 
     SELECT min(s.taken_at - s.interval_ms * interval '1 ms'), sum(s.interval_ms) / 3600000
       INTO covered_from, covered_hours
-      FROM @extschema@.dbmaint_index_snapshot AS s
+      FROM @extschema@.dbmaint_index_snapshots AS s
      WHERE s.database_oid = this_database AND s.taken_at > from_at AND s.interval_ms > 0;
 
     FOR x IN

@@ -67,7 +67,7 @@ written(const ObjectEntry *entry, const int64 *values)
 static const ObjectKind indexes = {
 	.snapshot = SNAPSHOT_INDEXES,
 	.letter = "i",
-	.table = "dbmaint_index_snapshot",
+	.table = "dbmaint_index_snapshots",
 	.columns = columns,
 	.counters = 5,
 	.gauges = 1,

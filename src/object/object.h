@@ -9,7 +9,7 @@
  * both; indexes.c and tables.c say what is read of an object.
  *
  * An object is known by the oid of its relation, whatever file it has.  It gets
- * a small number of its own in the dictionary, the table dbmaint_object, when
+ * a small number of its own in the dictionary, the table dbmaint_objects, when
  * it is first seen with something counted or stored, and keeps it as long as
  * it is there.
  *
@@ -54,7 +54,7 @@ typedef struct ObjectEntry
 typedef struct ObjectKind
 {
 	SnapshotKind snapshot;
-	const char *letter;			/* in dbmaint_object.kind */
+	const char *letter;			/* in dbmaint_objects.kind */
 	const char *table;			/* where the snapshots go */
 	const char *const *columns; /* of the counters and gauges, in order */
 	int			counters;

@@ -3,7 +3,7 @@
 -- One row a snapshot; its columns are lists of the same length (NULL stands
 -- for zeroes), one value for each object that changed.  take.c writes it.
 
-CREATE TABLE dbmaint_object (
+CREATE TABLE dbmaint_objects (
     database_oid oid NOT NULL,
     kind "char" NOT NULL,
     object_id int NOT NULL,
@@ -18,34 +18,34 @@ CREATE TABLE dbmaint_object (
     last_seen_at timestamptz,
     PRIMARY KEY (database_oid, kind, object_id)
 );
-COMMENT ON TABLE dbmaint_object IS
+COMMENT ON TABLE dbmaint_objects IS
 'The dictionary of the history of tables and indexes: one row for each that was ever seen with something counted or stored. A dropped one stays as long as its history.';
-COMMENT ON COLUMN dbmaint_object.database_oid IS
+COMMENT ON COLUMN dbmaint_objects.database_oid IS
 'The database of the object; rows that a copy of a database brought along have another one''s.';
-COMMENT ON COLUMN dbmaint_object.kind IS
+COMMENT ON COLUMN dbmaint_objects.kind IS
 't for a table (or materialized view), i for an index.';
-COMMENT ON COLUMN dbmaint_object.object_id IS
+COMMENT ON COLUMN dbmaint_objects.object_id IS
 'What snapshots call it: a small number of its own.';
-COMMENT ON COLUMN dbmaint_object.relation_oid IS
+COMMENT ON COLUMN dbmaint_objects.relation_oid IS
 'Its oid in pg_class.';
-COMMENT ON COLUMN dbmaint_object.table_oid IS
+COMMENT ON COLUMN dbmaint_objects.table_oid IS
 'Oid of the index''s table; of a table, its own.';
-COMMENT ON COLUMN dbmaint_object.schemaname IS
+COMMENT ON COLUMN dbmaint_objects.schemaname IS
 'Its schema, when it was seen last.';
-COMMENT ON COLUMN dbmaint_object.tablename IS
+COMMENT ON COLUMN dbmaint_objects.tablename IS
 'The table''s name, when the object was named last.';
-COMMENT ON COLUMN dbmaint_object.indexname IS
+COMMENT ON COLUMN dbmaint_objects.indexname IS
 'The index''s name, when it was seen last; NULL for a table.';
-COMMENT ON COLUMN dbmaint_object.first_seen_at IS
+COMMENT ON COLUMN dbmaint_objects.first_seen_at IS
 'The first snapshot that had it.';
-COMMENT ON COLUMN dbmaint_object.renamed_at IS
+COMMENT ON COLUMN dbmaint_objects.renamed_at IS
 'The last snapshot that found another name or schema than before; NULL where none did.';
-COMMENT ON COLUMN dbmaint_object.former_name IS
+COMMENT ON COLUMN dbmaint_objects.former_name IS
 'Its name before that, quoted, with its schema.';
-COMMENT ON COLUMN dbmaint_object.last_seen_at IS
+COMMENT ON COLUMN dbmaint_objects.last_seen_at IS
 'The first snapshot that found it gone; NULL while it is there.';
 
-CREATE TABLE dbmaint_index_snapshot (
+CREATE TABLE dbmaint_index_snapshots (
     taken_at timestamptz NOT NULL,
     database_oid oid NOT NULL,
     interval_ms float8,
@@ -61,36 +61,36 @@ CREATE TABLE dbmaint_index_snapshot (
     grown_bytes dbmaint_packed,
     PRIMARY KEY (database_oid, taken_at)
 );
-COMMENT ON TABLE dbmaint_index_snapshot IS
+COMMENT ON TABLE dbmaint_index_snapshots IS
 'One row a snapshot of the statistics of the indexes of user tables; its columns are lists with a value for each that changed (NULL: all are 0). dbmaint_index_history has them as rows.';
-COMMENT ON COLUMN dbmaint_index_snapshot.taken_at IS
+COMMENT ON COLUMN dbmaint_index_snapshots.taken_at IS
 'When the snapshot was taken.';
-COMMENT ON COLUMN dbmaint_index_snapshot.database_oid IS
+COMMENT ON COLUMN dbmaint_index_snapshots.database_oid IS
 'The database that was read; rows that a copy of a database brought along have another one''s.';
-COMMENT ON COLUMN dbmaint_index_snapshot.interval_ms IS
+COMMENT ON COLUMN dbmaint_index_snapshots.interval_ms IS
 'Time since the snapshot before, in milliseconds; 0 where the clock was set back; NULL for a first one, which knows no increases.';
-COMMENT ON COLUMN dbmaint_index_snapshot.complete IS
+COMMENT ON COLUMN dbmaint_index_snapshots.complete IS
 'Whether the increases are all that happened in the interval: false for a first snapshot, and where statistics were reset.';
-COMMENT ON COLUMN dbmaint_index_snapshot.restarts IS
+COMMENT ON COLUMN dbmaint_index_snapshots.restarts IS
 'Objects whose counters began anew in the interval; theirs is the increase since then.';
-COMMENT ON COLUMN dbmaint_index_snapshot.object_ids IS
-'The objects that changed, ascending; see dbmaint_object.';
-COMMENT ON COLUMN dbmaint_index_snapshot.idx_scan IS
+COMMENT ON COLUMN dbmaint_index_snapshots.object_ids IS
+'The objects that changed, ascending; see dbmaint_objects.';
+COMMENT ON COLUMN dbmaint_index_snapshots.idx_scan IS
 'Increase since the snapshot before: scans begun on it.';
-COMMENT ON COLUMN dbmaint_index_snapshot.idx_tup_read IS
+COMMENT ON COLUMN dbmaint_index_snapshots.idx_tup_read IS
 'Increase since the snapshot before: index entries that its scans returned.';
-COMMENT ON COLUMN dbmaint_index_snapshot.idx_tup_fetch IS
+COMMENT ON COLUMN dbmaint_index_snapshots.idx_tup_fetch IS
 'Increase since the snapshot before: live table rows that plain scans of it fetched (bitmap scans count in bitmap_tup_fetch of the table).';
-COMMENT ON COLUMN dbmaint_index_snapshot.idx_blks_read IS
+COMMENT ON COLUMN dbmaint_index_snapshots.idx_blks_read IS
 'Increase since the snapshot before: its blocks read from outside the buffer cache.';
-COMMENT ON COLUMN dbmaint_index_snapshot.idx_blks_hit IS
+COMMENT ON COLUMN dbmaint_index_snapshots.idx_blks_hit IS
 'Increase since the snapshot before: its blocks found in the buffer cache.';
-COMMENT ON COLUMN dbmaint_index_snapshot.index_bytes IS
+COMMENT ON COLUMN dbmaint_index_snapshots.index_bytes IS
 'At the time of the snapshot: its size, in bytes.';
-COMMENT ON COLUMN dbmaint_index_snapshot.grown_bytes IS
+COMMENT ON COLUMN dbmaint_index_snapshots.grown_bytes IS
 'By how much it grew since the snapshot before, in bytes; negative where it shrank.';
 
-CREATE TABLE dbmaint_table_snapshot (
+CREATE TABLE dbmaint_table_snapshots (
     taken_at timestamptz NOT NULL,
     database_oid oid NOT NULL,
     interval_ms float8,
@@ -121,63 +121,63 @@ CREATE TABLE dbmaint_table_snapshot (
     grown_bytes dbmaint_packed,
     PRIMARY KEY (database_oid, taken_at)
 );
-COMMENT ON TABLE dbmaint_table_snapshot IS
+COMMENT ON TABLE dbmaint_table_snapshots IS
 'One row a snapshot of the statistics of user tables and materialized views; its columns are lists with a value for each that changed (NULL: all are 0). dbmaint_table_history has them as rows.';
-COMMENT ON COLUMN dbmaint_table_snapshot.taken_at IS
+COMMENT ON COLUMN dbmaint_table_snapshots.taken_at IS
 'When the snapshot was taken.';
-COMMENT ON COLUMN dbmaint_table_snapshot.database_oid IS
+COMMENT ON COLUMN dbmaint_table_snapshots.database_oid IS
 'The database that was read; rows that a copy of a database brought along have another one''s.';
-COMMENT ON COLUMN dbmaint_table_snapshot.interval_ms IS
+COMMENT ON COLUMN dbmaint_table_snapshots.interval_ms IS
 'Time since the snapshot before, in milliseconds; 0 where the clock was set back; NULL for a first one, which knows no increases.';
-COMMENT ON COLUMN dbmaint_table_snapshot.complete IS
+COMMENT ON COLUMN dbmaint_table_snapshots.complete IS
 'Whether the increases are all that happened in the interval: false for a first snapshot, and where statistics were reset.';
-COMMENT ON COLUMN dbmaint_table_snapshot.restarts IS
+COMMENT ON COLUMN dbmaint_table_snapshots.restarts IS
 'Objects whose counters began anew in the interval; theirs is the increase since then.';
-COMMENT ON COLUMN dbmaint_table_snapshot.object_ids IS
-'The objects that changed, ascending; see dbmaint_object.';
-COMMENT ON COLUMN dbmaint_table_snapshot.seq_scan IS
+COMMENT ON COLUMN dbmaint_table_snapshots.object_ids IS
+'The objects that changed, ascending; see dbmaint_objects.';
+COMMENT ON COLUMN dbmaint_table_snapshots.seq_scan IS
 'Increase since the snapshot before: sequential scans begun on it.';
-COMMENT ON COLUMN dbmaint_table_snapshot.seq_tup_read IS
+COMMENT ON COLUMN dbmaint_table_snapshots.seq_tup_read IS
 'Increase since the snapshot before: live rows that sequential scans read.';
-COMMENT ON COLUMN dbmaint_table_snapshot.bitmap_tup_fetch IS
+COMMENT ON COLUMN dbmaint_table_snapshots.bitmap_tup_fetch IS
 'Increase since the snapshot before: live rows that bitmap scans and the like fetched; the rest of pg_stat_user_tables.idx_tup_fetch is in the history of its indexes.';
-COMMENT ON COLUMN dbmaint_table_snapshot.n_tup_ins IS
+COMMENT ON COLUMN dbmaint_table_snapshots.n_tup_ins IS
 'Increase since the snapshot before: rows inserted.';
-COMMENT ON COLUMN dbmaint_table_snapshot.n_tup_upd IS
+COMMENT ON COLUMN dbmaint_table_snapshots.n_tup_upd IS
 'Increase since the snapshot before: rows updated.';
-COMMENT ON COLUMN dbmaint_table_snapshot.n_tup_del IS
+COMMENT ON COLUMN dbmaint_table_snapshots.n_tup_del IS
 'Increase since the snapshot before: rows deleted.';
-COMMENT ON COLUMN dbmaint_table_snapshot.n_tup_hot_upd IS
+COMMENT ON COLUMN dbmaint_table_snapshots.n_tup_hot_upd IS
 'Increase since the snapshot before: rows updated without a new index entry.';
-COMMENT ON COLUMN dbmaint_table_snapshot.heap_blks_read IS
+COMMENT ON COLUMN dbmaint_table_snapshots.heap_blks_read IS
 'Increase since the snapshot before: its blocks read from outside the buffer cache.';
-COMMENT ON COLUMN dbmaint_table_snapshot.heap_blks_hit IS
+COMMENT ON COLUMN dbmaint_table_snapshots.heap_blks_hit IS
 'Increase since the snapshot before: its blocks found in the buffer cache.';
-COMMENT ON COLUMN dbmaint_table_snapshot.toast_blks_read IS
+COMMENT ON COLUMN dbmaint_table_snapshots.toast_blks_read IS
 'Increase since the snapshot before: blocks of its TOAST table read from outside the buffer cache.';
-COMMENT ON COLUMN dbmaint_table_snapshot.toast_blks_hit IS
+COMMENT ON COLUMN dbmaint_table_snapshots.toast_blks_hit IS
 'Increase since the snapshot before: blocks of its TOAST table found in the buffer cache.';
-COMMENT ON COLUMN dbmaint_table_snapshot.vacuum_count IS
+COMMENT ON COLUMN dbmaint_table_snapshots.vacuum_count IS
 'Increase since the snapshot before: times it was vacuumed by hand.';
-COMMENT ON COLUMN dbmaint_table_snapshot.autovacuum_count IS
+COMMENT ON COLUMN dbmaint_table_snapshots.autovacuum_count IS
 'Increase since the snapshot before: times autovacuum vacuumed it.';
-COMMENT ON COLUMN dbmaint_table_snapshot.analyze_count IS
+COMMENT ON COLUMN dbmaint_table_snapshots.analyze_count IS
 'Increase since the snapshot before: times it was analyzed by hand.';
-COMMENT ON COLUMN dbmaint_table_snapshot.autoanalyze_count IS
+COMMENT ON COLUMN dbmaint_table_snapshots.autoanalyze_count IS
 'Increase since the snapshot before: times autovacuum analyzed it.';
-COMMENT ON COLUMN dbmaint_table_snapshot.n_live_tup IS
+COMMENT ON COLUMN dbmaint_table_snapshots.n_live_tup IS
 'At the time of the snapshot: estimated live rows.';
-COMMENT ON COLUMN dbmaint_table_snapshot.n_dead_tup IS
+COMMENT ON COLUMN dbmaint_table_snapshots.n_dead_tup IS
 'At the time of the snapshot: estimated dead rows.';
-COMMENT ON COLUMN dbmaint_table_snapshot.n_mod_since_analyze IS
+COMMENT ON COLUMN dbmaint_table_snapshots.n_mod_since_analyze IS
 'At the time of the snapshot: estimated rows changed since it was analyzed.';
-COMMENT ON COLUMN dbmaint_table_snapshot.n_ins_since_vacuum IS
+COMMENT ON COLUMN dbmaint_table_snapshots.n_ins_since_vacuum IS
 'At the time of the snapshot: estimated rows inserted since it was vacuumed.';
-COMMENT ON COLUMN dbmaint_table_snapshot.table_bytes IS
+COMMENT ON COLUMN dbmaint_table_snapshots.table_bytes IS
 'At the time of the snapshot: its size without indexes and TOAST, in bytes.';
-COMMENT ON COLUMN dbmaint_table_snapshot.toast_bytes IS
+COMMENT ON COLUMN dbmaint_table_snapshots.toast_bytes IS
 'At the time of the snapshot: size of its TOAST table without that one''s index, in bytes.';
-COMMENT ON COLUMN dbmaint_table_snapshot.grown_bytes IS
+COMMENT ON COLUMN dbmaint_table_snapshots.grown_bytes IS
 'By how much it grew since the snapshot before, in bytes; negative where it shrank.';
 
 -- History is not dumped: no pg_extension_config_dump here.
@@ -192,7 +192,7 @@ SELECT s.taken_at, s.interval_ms, s.complete, v.object_id::int AS object_id,
        CASE WHEN s.interval_ms IS NOT NULL THEN coalesce(v.idx_blks_hit, 0::bigint) END AS idx_blks_hit,
        coalesce(v.index_bytes, 0::bigint) AS index_bytes,
        CASE WHEN s.interval_ms IS NOT NULL THEN coalesce(v.grown_bytes, 0::bigint) END AS grown_bytes
-  FROM dbmaint_index_snapshot AS s
+  FROM dbmaint_index_snapshots AS s
  CROSS JOIN LATERAL ROWS FROM (
            dbmaint_unpack(s.object_ids),
            dbmaint_unpack(s.idx_scan),
@@ -203,7 +203,7 @@ SELECT s.taken_at, s.interval_ms, s.complete, v.object_id::int AS object_id,
            dbmaint_unpack(s.index_bytes),
            dbmaint_unpack(s.grown_bytes)
        ) AS v(object_id, idx_scan, idx_tup_read, idx_tup_fetch, idx_blks_read, idx_blks_hit, index_bytes, grown_bytes)
-  LEFT JOIN dbmaint_object AS o
+  LEFT JOIN dbmaint_objects AS o
          ON o.database_oid OPERATOR(pg_catalog.=) s.database_oid
             AND o.kind OPERATOR(pg_catalog.=) 'i'::"char"
             AND o.object_id OPERATOR(pg_catalog.=) v.object_id::int
@@ -238,7 +238,7 @@ SELECT s.taken_at, s.interval_ms, s.complete, v.object_id::int AS object_id,
        coalesce(v.table_bytes, 0::bigint) AS table_bytes,
        coalesce(v.toast_bytes, 0::bigint) AS toast_bytes,
        CASE WHEN s.interval_ms IS NOT NULL THEN coalesce(v.grown_bytes, 0::bigint) END AS grown_bytes
-  FROM dbmaint_table_snapshot AS s
+  FROM dbmaint_table_snapshots AS s
  CROSS JOIN LATERAL ROWS FROM (
            dbmaint_unpack(s.object_ids),
            dbmaint_unpack(s.seq_scan),
@@ -264,7 +264,7 @@ SELECT s.taken_at, s.interval_ms, s.complete, v.object_id::int AS object_id,
            dbmaint_unpack(s.toast_bytes),
            dbmaint_unpack(s.grown_bytes)
        ) AS v(object_id, seq_scan, seq_tup_read, bitmap_tup_fetch, n_tup_ins, n_tup_upd, n_tup_del, n_tup_hot_upd, heap_blks_read, heap_blks_hit, toast_blks_read, toast_blks_hit, vacuum_count, autovacuum_count, analyze_count, autoanalyze_count, n_live_tup, n_dead_tup, n_mod_since_analyze, n_ins_since_vacuum, table_bytes, toast_bytes, grown_bytes)
-  LEFT JOIN dbmaint_object AS o
+  LEFT JOIN dbmaint_objects AS o
          ON o.database_oid OPERATOR(pg_catalog.=) s.database_oid
             AND o.kind OPERATOR(pg_catalog.=) 't'::"char"
             AND o.object_id OPERATOR(pg_catalog.=) v.object_id::int
@@ -326,12 +326,12 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT o.object_id, CASE WHEN o.last_seen_at IS NULL THEN o.relation_oid END
-      FROM @extschema@.dbmaint_object AS o
+      FROM @extschema@.dbmaint_objects AS o
      WHERE o.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
        AND o.kind = object_kind::"char"
        AND (o.last_seen_at IS NULL
             OR o.object_id = (SELECT max(m.object_id)
-                                FROM @extschema@.dbmaint_object AS m
+                                FROM @extschema@.dbmaint_objects AS m
                                WHERE m.database_oid = o.database_oid AND m.kind = o.kind))
 $$;
 COMMENT ON FUNCTION dbmaint_known_objects(text) IS
@@ -357,7 +357,7 @@ BEGIN
           LEFT JOIN pg_index AS i ON i.indexrelid = c.oid AND object_kind = 'i'
           LEFT JOIN pg_class AS t ON t.oid = i.indrelid
     ), written AS (
-        INSERT INTO @extschema@.dbmaint_object AS o
+        INSERT INTO @extschema@.dbmaint_objects AS o
                (database_oid, kind, object_id, relation_oid, table_oid,
                 schemaname, tablename, indexname, first_seen_at)
         SELECT d.oid, object_kind::"char", g.object_id, g.relation_oid,
@@ -379,7 +379,7 @@ BEGIN
 
     -- an index is not read again because its table has a new name
     IF object_kind = 't' THEN
-        UPDATE @extschema@.dbmaint_object AS o
+        UPDATE @extschema@.dbmaint_objects AS o
            SET schemaname = n.nspname, tablename = c.relname
           FROM unnest(relation_oids) AS u(relation_oid)
           JOIN pg_class AS c ON c.oid = u.relation_oid
@@ -393,21 +393,21 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_name_objects(timestamptz, text, int[], oid[]) IS
-'Writes the names of new and renamed objects into dbmaint_object; returns the oid of each one''s table, 0 of what was gone meanwhile. Part of the collectors "tables" and "indexes".';
+'Writes the names of new and renamed objects into dbmaint_objects; returns the oid of each one''s table, 0 of what was gone meanwhile. Part of the collectors "tables" and "indexes".';
 
 CREATE FUNCTION dbmaint_bury_objects(at timestamptz, object_kind text, object_ids int[])
 RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-    UPDATE @extschema@.dbmaint_object AS o
+    UPDATE @extschema@.dbmaint_objects AS o
        SET last_seen_at = at
      WHERE o.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
        AND o.kind = object_kind::"char"
        AND o.object_id = ANY (object_ids)
 $$;
 COMMENT ON FUNCTION dbmaint_bury_objects(timestamptz, text, int[]) IS
-'Notes in dbmaint_object that the objects are gone. Part of the collectors "tables" and "indexes".';
+'Notes in dbmaint_objects that the objects are gone. Part of the collectors "tables" and "indexes".';
 
 CREATE FUNCTION dbmaint_relation_bytes(relation oid)
 RETURNS bigint
@@ -416,10 +416,10 @@ AS 'MODULE_PATHNAME', 'dbmaint_relation_bytes';
 COMMENT ON FUNCTION dbmaint_relation_bytes(oid) IS
 'Size of a relation''s main fork in bytes, by its files: unlike pg_relation_size it waits for no lock. 0 for what stores nothing, NULL for what is gone, temporary, or in a file that pg_class does not tell (some system catalogs).';
 
-REVOKE ALL ON dbmaint_object, dbmaint_index_snapshot, dbmaint_table_snapshot,
+REVOKE ALL ON dbmaint_objects, dbmaint_index_snapshots, dbmaint_table_snapshots,
     dbmaint_index_history, dbmaint_table_history, dbmaint_index_daily,
     dbmaint_table_daily FROM PUBLIC;
-GRANT SELECT ON dbmaint_object, dbmaint_index_snapshot, dbmaint_table_snapshot,
+GRANT SELECT ON dbmaint_objects, dbmaint_index_snapshots, dbmaint_table_snapshots,
     dbmaint_index_history, dbmaint_table_history, dbmaint_index_daily,
     dbmaint_table_daily TO pg_monitor;
 REVOKE ALL ON FUNCTION dbmaint_known_objects(text),

@@ -174,7 +174,7 @@ AS $$
              GROUP BY h.relation_oid) AS t
       FULL JOIN (SELECT o.table_oid, sum(x.idx_scan)::bigint AS idx_scan
                    FROM @extschema@.dbmaint_index_totals(from_at, to_at) AS x
-                   JOIN @extschema@.dbmaint_object AS o
+                   JOIN @extschema@.dbmaint_objects AS o
                      ON o.relation_oid = x.relation_oid AND o.kind = 'i'
                   WHERE o.database_oid = (SELECT d.oid FROM pg_database AS d
                                            WHERE d.datname = current_database())

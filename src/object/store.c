@@ -20,7 +20,6 @@
  */
 #include "compat.h"
 
-#include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "lib/stringinfo.h"
@@ -30,7 +29,6 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /* taken_at, database_oid, interval_ms, complete, restarts, object_ids */
@@ -47,15 +45,6 @@ numbers_add(Numbers *numbers, Datum item)
 			repalloc_huge(numbers->items, numbers->room * sizeof(Datum));
 	}
 	numbers->items[numbers->count++] = item;
-}
-
-static Datum
-numbers_array(const Numbers *numbers, Oid type)
-{
-	if (numbers->count == 0)
-		return PointerGetDatum(construct_empty_array(type));
-	return PointerGetDatum(construct_array(numbers->items, numbers->count,
-										   type, sizeof(int32), true, 'i'));
 }
 
 void
@@ -236,9 +225,7 @@ store_snapshot(Taking *taking)
 	types[4] = INT4OID;
 	values[4] = Int32GetDatum(taking->restarts);
 
-	packed_type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-								  CStringGetDatum("dbmaint_packed"),
-								  ObjectIdGetDatum(taking->extension.schema_oid));
+	packed_type = history_type(&taking->extension, "dbmaint_packed");
 	for (int i = 0; i < lists; i++)
 	{
 		struct varlena *list = packed_finish(&builders[i], i > 0);
@@ -271,13 +258,16 @@ store_names(Taking *taking)
 		return;
 	values[0] = TimestampTzGetDatum(taking->collection->at);
 	values[1] = CStringGetTextDatum(taking->kind->letter);
-	values[2] = numbers_array(&taking->unnamed_ids, INT4OID);
-	values[3] = numbers_array(&taking->unnamed_oids, OIDOID);
+	values[2] = query_array(taking->unnamed_ids.items, NULL, taking->unnamed_ids.count, INT4OID);
+	values[3] = query_array(taking->unnamed_oids.items, NULL, taking->unnamed_oids.count, OIDOID);
 	query_begin(sql, lengthof(values), types, values, NULL);
 	deconstruct_array(DatumGetArrayTypeP(SPI_getbinval(SPI_tuptable->vals[0],
 													   SPI_tuptable->tupdesc,
 													   1, &isnull)),
 					  OIDOID, sizeof(Oid), true, 'i', &tables, NULL, &count);
+	if (count != taking->unnamed_places.count)
+		elog(ERROR, "%d of %d objects were named", count,
+			 taking->unnamed_places.count);
 	for (int i = 0; i < count; i++)
 	{
 		ObjectEntry *entry = object_reading_entry(taking->now.data,
@@ -311,7 +301,7 @@ store_gone(Taking *taking)
 		return;
 	values[0] = TimestampTzGetDatum(taking->collection->at);
 	values[1] = CStringGetTextDatum(taking->kind->letter);
-	values[2] = numbers_array(&gone, INT4OID);
+	values[2] = query_array(gone.items, NULL, gone.count, INT4OID);
 	query_begin(sql, lengthof(values), types, values, NULL);
 	query_end();
 }

@@ -63,7 +63,7 @@ BEGIN
 
     SELECT min(s.taken_at - s.interval_ms * interval '1 ms')
       INTO covered_from
-      FROM @extschema@.dbmaint_table_snapshot AS s
+      FROM @extschema@.dbmaint_table_snapshots AS s
      WHERE s.database_oid = this_database AND s.taken_at > from_at AND s.interval_ms > 0;
 
     FOR x IN

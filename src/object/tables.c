@@ -104,7 +104,7 @@ written(const ObjectEntry *entry, const int64 *values)
 static const ObjectKind tables = {
 	.snapshot = SNAPSHOT_TABLES,
 	.letter = "t",
-	.table = "dbmaint_table_snapshot",
+	.table = "dbmaint_table_snapshots",
 	.columns = columns,
 	.counters = 15,
 	.gauges = 6,

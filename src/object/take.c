@@ -401,7 +401,7 @@ object_take_snapshot(const ObjectKind *kind, Collection *collection)
 
 	if (history_find_extension(&taking->extension) &&
 		history_lock(&taking->extension, kind->table) &&
-		history_lock(&taking->extension, "dbmaint_object"))
+		history_lock(&taking->extension, "dbmaint_objects"))
 		take(taking);
 
 	MemoryContextSwitchTo(old);

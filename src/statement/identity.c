@@ -19,7 +19,6 @@
 #include "statement/statement.h"
 #include "step/guard.h"
 #include "step/query.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -36,28 +35,6 @@ typedef struct TextRequest
 	bool		complete;
 } TextRequest;
 
-static ArrayType *
-make_array(Datum *values, bool *nulls, int count, Oid type)
-{
-	int			lower_bound = 1;
-
-	switch (type)
-	{
-		case OIDOID:
-			return construct_md_array(values, nulls, 1, &count, &lower_bound, type,
-									  sizeof(Oid), true, TYPALIGN_INT);
-		case INT8OID:
-			return construct_md_array(values, nulls, 1, &count, &lower_bound, type,
-									  sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
-		case BOOLOID:
-			return construct_md_array(values, nulls, 1, &count, &lower_bound, type,
-									  sizeof(bool), true, TYPALIGN_CHAR);
-		default:
-			return construct_md_array(values, nulls, 1, &count, &lower_bound, type,
-									  -1, false, TYPALIGN_INT);
-	}
-}
-
 /* Fills in the arguments that name statements: the time, then arrays. */
 static void
 key_arguments(TimestampTz at, const StatementKey *const *keys, int count,
@@ -70,19 +47,19 @@ key_arguments(TimestampTz at, const StatementKey *const *keys, int count,
 	for (int i = 0; i < count; i++)
 		values[i] = ObjectIdGetDatum(keys[i]->user_oid);
 	types[1] = OIDARRAYOID;
-	arguments[1] = PointerGetDatum(make_array(values, NULL, count, OIDOID));
+	arguments[1] = query_array(values, NULL, count, OIDOID);
 	for (int i = 0; i < count; i++)
 		values[i] = ObjectIdGetDatum(keys[i]->database_oid);
 	types[2] = OIDARRAYOID;
-	arguments[2] = PointerGetDatum(make_array(values, NULL, count, OIDOID));
+	arguments[2] = query_array(values, NULL, count, OIDOID);
 	for (int i = 0; i < count; i++)
 		values[i] = Int64GetDatum(keys[i]->query_id);
 	types[3] = INT8ARRAYOID;
-	arguments[3] = PointerGetDatum(make_array(values, NULL, count, INT8OID));
+	arguments[3] = query_array(values, NULL, count, INT8OID);
 	for (int i = 0; i < count; i++)
 		values[i] = BoolGetDatum(keys[i]->toplevel != 0);
 	types[4] = BOOLARRAYOID;
-	arguments[4] = PointerGetDatum(make_array(values, NULL, count, BOOLOID));
+	arguments[4] = query_array(values, NULL, count, BOOLOID);
 	pfree(values);
 }
 
@@ -197,11 +174,11 @@ store(const Extension *extension, TimestampTz at, const StatementText *texts,
 		values[i] = nulls[i] ? (Datum) 0 : CStringGetTextDatum(texts[i].text);
 	}
 	types[KEY_ARGUMENTS] = TEXTARRAYOID;
-	arguments[KEY_ARGUMENTS] = PointerGetDatum(make_array(values, nulls, count, TEXTOID));
+	arguments[KEY_ARGUMENTS] = query_array(values, nulls, count, TEXTOID);
 	for (int i = 0; i < count; i++)
 		values[i] = BoolGetDatum(texts[i].truncated);
 	types[KEY_ARGUMENTS + 1] = BOOLARRAYOID;
-	arguments[KEY_ARGUMENTS + 1] = PointerGetDatum(make_array(values, NULL, count, BOOLOID));
+	arguments[KEY_ARGUMENTS + 1] = query_array(values, NULL, count, BOOLOID);
 
 	query_begin(sql, KEY_ARGUMENTS + 2, types, arguments, NULL);
 	query_end();

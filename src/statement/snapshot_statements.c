@@ -22,7 +22,6 @@
 #include "step/query.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 #define TABLE_NAME "dbmaint_statement_snapshots"
@@ -35,6 +34,7 @@ PG_FUNCTION_INFO_V1(dbmaint_take_snapshot);
 typedef struct Taken
 {
 	bool		available;		/* pg_stat_statements is there */
+	bool		written;		/* else there is a snapshot of that time */
 	int32		statements;
 	bool		incomplete;
 } Taken;
@@ -157,25 +157,26 @@ put_interval(SnapshotRow *row, const StatementReading *before,
 							 now->evictions - before->evictions : now->evictions));
 }
 
-static void
+/* Writes the row; returns false if there is one of that time already. */
+static bool
 write_row(const Extension *extension, const StatementReading *before,
 		  StatementReading *now, const StatementChanges *changes)
 {
 	NumberedChange *numbered = number_changes(extension, before, now, changes);
-	Oid			packed_type = GetSysCacheOid2(TYPENAMENSP, Anum_pg_type_oid,
-											  CStringGetDatum("dbmaint_packed"),
-											  ObjectIdGetDatum(extension->schema_oid));
+	Oid			packed_type = history_type(extension, "dbmaint_packed");
 	SnapshotRow *row = palloc0_object(SnapshotRow);
+	bool		written;
 
 	initStringInfo(&row->names);
 	initStringInfo(&row->places);
 	put_interval(row, before, now, changes);
 	put_changes(row, packed_type, changes, numbered);
 
-	query_begin(psprintf("INSERT INTO %s." TABLE_NAME " (%s) VALUES (%s)",
-						 extension->schema, row->names.data, row->places.data),
-				row->count, row->types, row->values, NULL);
+	written = query_begin(psprintf("INSERT INTO %s." TABLE_NAME " (%s) VALUES (%s) ON CONFLICT DO NOTHING",
+								   extension->schema, row->names.data, row->places.data),
+						  row->count, row->types, row->values, NULL) > 0;
 	query_end();
+	return written;
 }
 
 /* Takes a snapshot, in the current memory context, which it fills. */
@@ -192,7 +193,10 @@ take(const Extension *extension, TimestampTz at, Taken *taken)
 	if (now == NULL)
 		return;
 	changes = statement_reading_compare(before, now);
-	write_row(extension, before, now, changes);
+	taken->written = write_row(extension, before, now, changes);
+	/* else what changed is left for the next one to store */
+	if (!taken->written)
+		return;
 
 	flat = statement_reading_flatten(now, &size);
 	snapshot_remember(SNAPSHOT_STATEMENTS, flat, size);
@@ -253,6 +257,12 @@ dbmaint_take_snapshot(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("pg_stat_statements is not available in this database"),
 				 errhint("Add it to shared_preload_libraries, restart the server, and run CREATE EXTENSION pg_stat_statements.")));
+
+	if (!taken.written)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("there is a snapshot of %s already", timestamptz_to_str(at)),
+				 errhint("Give another time, or none for that of the call.")));
 
 	values[0] = TimestampTzGetDatum(at);
 	values[1] = Int32GetDatum(taken.statements);

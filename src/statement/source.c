@@ -419,7 +419,10 @@ read_entries(Oid function, const StatementReading *before,
 
 	slot = MakeSingleTupleTableSlot(desc, &TTSOpsMinimalTuple);
 	while (tuplestore_gettupleslot(store, true, false, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
 		read_entry(slot, &columns, before, &last, reading);
+	}
 	ExecDropSingleTupleTableSlot(slot);
 	tuplestore_end(store);
 }

@@ -216,18 +216,20 @@ COMMENT ON COLUMN dbmaint_statement_snapshots.custom_plan_calls IS
 'Executions with a custom plan.';
 
 -- Each list is compressed apart, by lz4 where the server has it: it costs a
--- tenth of the server's own method, which is the choice elsewhere.
+-- tenth of the server's own method, which is the choice elsewhere.  This runs
+-- when the extension is created, by a superuser, in a schema that may be
+-- somebody else's: each operator says that it is the server's.
 DO $$
 DECLARE
     list name;
 BEGIN
-    IF 'lz4' = ANY (ARRAY(SELECT pg_catalog.unnest(s.enumvals)
-                            FROM pg_catalog.pg_settings AS s
-                           WHERE s.name = 'default_toast_compression')) THEN
+    IF 'lz4' OPERATOR(pg_catalog.=) ANY (
+           ARRAY(SELECT pg_catalog.unnest(s.enumvals) FROM pg_catalog.pg_settings AS s
+                  WHERE s.name OPERATOR(pg_catalog.=) 'default_toast_compression')) THEN
         FOR list IN
             SELECT a.attname FROM pg_catalog.pg_attribute AS a
-             WHERE a.attrelid = '@extschema@.dbmaint_statement_snapshots'::pg_catalog.regclass
-               AND a.atttypid = '@extschema@.dbmaint_packed'::pg_catalog.regtype
+             WHERE a.attrelid OPERATOR(pg_catalog.=) '@extschema@.dbmaint_statement_snapshots'::pg_catalog.regclass
+               AND a.atttypid OPERATOR(pg_catalog.=) '@extschema@.dbmaint_packed'::pg_catalog.regtype
         LOOP
             EXECUTE pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION lz4', '@extschema@.dbmaint_statement_snapshots'::pg_catalog.regclass, list);
         END LOOP;
@@ -285,14 +287,24 @@ RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
-    INSERT INTO @extschema@.dbmaint_statements AS s
+    UPDATE @extschema@.dbmaint_statements AS s
+       SET query = k.query, truncated = k.truncated
+      FROM unnest(user_oids, database_oids, query_ids, toplevels, texts, are_truncated)
+           AS k(user_oid, database_oid, query_id, toplevel, query, truncated)
+     WHERE s.query_id = k.query_id AND s.database_oid = k.database_oid
+       AND s.user_oid = k.user_oid AND s.toplevel = k.toplevel
+       AND s.query IS NULL AND k.query IS NOT NULL;
+
+    -- no row is offered that is there: its id would be taken, and lost
+    INSERT INTO @extschema@.dbmaint_statements
            (query_id, database_oid, user_oid, toplevel, first_seen_at, last_used_at, query, truncated)
     SELECT k.query_id, k.database_oid, k.user_oid, k.toplevel, at, at, k.query, k.truncated
       FROM unnest(user_oids, database_oids, query_ids, toplevels, texts, are_truncated)
            AS k(user_oid, database_oid, query_id, toplevel, query, truncated)
-        ON CONFLICT (query_id, database_oid, user_oid, toplevel) DO UPDATE
-       SET query = excluded.query, truncated = excluded.truncated
-     WHERE s.query IS NULL AND excluded.query IS NOT NULL
+     WHERE NOT EXISTS (SELECT FROM @extschema@.dbmaint_statements AS s
+                        WHERE s.query_id = k.query_id AND s.database_oid = k.database_oid
+                          AND s.user_oid = k.user_oid AND s.toplevel = k.toplevel)
+        ON CONFLICT (query_id, database_oid, user_oid, toplevel) DO NOTHING
 $$;
 COMMENT ON FUNCTION dbmaint_store_statements(timestamptz, oid[], oid[], bigint[], boolean[], text[], boolean[]) IS
 'Keeps statements that are new, and the texts of those that had none. The collector calls it.';

@@ -24,7 +24,7 @@ extern void query_end(void);
 
 /*
  * Makes an array for a parameter, of elements of the type; nulls says which
- * of them are NULL.  In the current memory context.
+ * of them are NULL, or is NULL where none is.  In the current memory context.
  */
 extern Datum query_array(Datum *elements, bool *nulls, int count, Oid type);
 

@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "collect/collect.h"
 #include "history/history.h"
+#include "mb/pg_wchar.h"
 #include "portability/instr_time.h"
 #include "settings.h"
 #include "step/guard.h"
@@ -126,12 +127,16 @@ note_error(DatabaseSlot *slot, const char *message)
 {
 	static TimestampTz logged_at = 0;
 	TimestampTz now = GetCurrentTimestamp();
+	int			length = pg_mbcliplen(message, strlen(message),
+									  LAST_ERROR_LENGTH - 1);
 	bool		repeated;
 
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-	repeated = strncmp(slot->last_error, message, LAST_ERROR_LENGTH - 1) == 0;
+	repeated = strncmp(slot->last_error, message, length) == 0 &&
+		slot->last_error[length] == '\0';
 	slot->errors++;
-	strlcpy(slot->last_error, message, LAST_ERROR_LENGTH);
+	memcpy(slot->last_error, message, length);
+	slot->last_error[length] = '\0';
 	LWLockRelease(shared_state->lock);
 
 	if (AmBackgroundWorkerProcess() &&

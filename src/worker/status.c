@@ -11,6 +11,7 @@
 
 #include "collect/collect.h"
 #include "funcapi.h"
+#include "mb/pg_wchar.h"
 #include "settings.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
@@ -87,8 +88,26 @@ put_launcher(ReturnSetInfo *rsinfo)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/*
+ * The message of another database's sampler is in that one's encoding: what is
+ * not valid in ours becomes question marks.
+ */
+static Datum
+message_datum(char *message)
+{
+	if (!pg_verifymbstr(message, strlen(message), true))
+	{
+		for (char *at = message; *at != '\0'; at++)
+		{
+			if (IS_HIGHBIT_SET(*at))
+				*at = '?';
+		}
+	}
+	return CStringGetTextDatum(message);
+}
+
 static void
-put_sampler(ReturnSetInfo *rsinfo, const DatabaseSlot *slot)
+put_sampler(ReturnSetInfo *rsinfo, DatabaseSlot *slot)
 {
 	Datum		values[STATUS_COLUMNS] = {0};
 	bool		nulls[STATUS_COLUMNS] = {false};
@@ -108,7 +127,7 @@ put_sampler(ReturnSetInfo *rsinfo, const DatabaseSlot *slot)
 	nulls[5] = slot->last_round_at == 0;
 	values[6] = Int64GetDatum(slot->rounds);
 	values[7] = Int64GetDatum(slot->errors);
-	values[8] = CStringGetTextDatum(slot->last_error);
+	values[8] = message_datum(slot->last_error);
 	nulls[8] = slot->last_error[0] == '\0';
 	values[9] = TimestampTzGetDatum(next);
 	values[10] = Int64GetDatum(slot->missed);

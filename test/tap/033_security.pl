@@ -100,7 +100,7 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_take_snapshot dbmaint_set_baseline
   dbmaint_recorder_freeze dbmaint_require_untriggered dbmaint_sample_activity
   dbmaint_store_activity dbmaint_store_connections dbmaint_store_log
-  dbmaint_definition dbmaint_relation_fingerprints dbmaint_describe_relations dbmaint_definition_text
+  dbmaint_definitions dbmaint_relation_fingerprints dbmaint_describe_relations dbmaint_definition_text
   dbmaint_setting_is_secret dbmaint_setting_text dbmaint_cut_value dbmaint_hide dbmaint_configured_settings
   dbmaint_facts_of_settings dbmaint_facts_of_hba dbmaint_facts_of_extensions dbmaint_facts_of_session_settings
   dbmaint_note_change dbmaint_note_changes dbmaint_note_facts dbmaint_note_settings
@@ -217,7 +217,7 @@ my $traps = q{
 DO $do$
 DECLARE
 	types CONSTANT regtype[] := ARRAY['boolean', 'smallint', 'integer', 'bigint', 'numeric', 'real',
-		'double precision', 'text', 'name', 'timestamptz', 'interval', 'oid'];
+		'double precision', 'text', 'name', 'timestamptz', 'interval', 'oid', 'regclass', 'regtype'];
 	l regtype;
 	r regtype;
 	o text;

@@ -52,11 +52,11 @@ looked_at($_) foreach qw(postgres other);
 is(changes($_), '', "the first look at $_ notes nothing") foreach qw(postgres other);
 
 # A reload: what the sampler itself has pinned counts as the files have it.
-$node->append_conf('postgresql.conf', "work_mem = 9MB\nlock_timeout = 7s\njit = off\nTimeZone = 'Asia/Kathmandu'\ncustom.colour = 'blue'\n");
+$node->append_conf('postgresql.conf', "work_mem = 9MB\nlock_timeout = 7s\nextra_float_digits = 2\nTimeZone = 'Asia/Kathmandu'\ncustom.colour = 'blue'\n");
 $node->reload;
 is(change("object = 'work_mem'"), 'setting|work_mem|value|4MB|9MB', 'a setting by reload');
 is(change("object = 'lock_timeout'"), 'setting|lock_timeout|value|0|7s', 'one that the sampler has pinned');
-is(change("object = 'jit'"), 'setting|jit|value|on|off', 'another one');
+is(change("object = 'extra_float_digits'"), 'setting|extra_float_digits|value|1|2', 'another one');
 like(change("object = 'TimeZone'"), qr{^setting\|TimeZone\|value\|[^|]+\|Asia/Kathmandu$}, 'and the time zone');
 is(change("object = 'custom.colour'"), 'setting|custom.colour|value||blue', 'a custom one that came');
 

@@ -74,7 +74,7 @@ process_of($node, 'postgres');
 $locker = $node->background_psql('postgres');
 $locker->query_safe('BEGIN; LOCK TABLE locked IN ACCESS EXCLUSIVE MODE');
 ok($node->poll_query_until('postgres',
-		q{SELECT count(*) >= 4 FROM dbmaint_index_snapshot WHERE taken_at > now() - interval '10 minutes'}),
+		q{SELECT count(*) >= 4 FROM dbmaint_index_snapshots WHERE taken_at > now() - interval '10 minutes'}),
 	'the sampler takes snapshots beside the lock');
 is($node->safe_psql('postgres',
 		q{SELECT count(*) FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid) WHERE a.backend_type = 'dbmaint sampler' AND NOT l.granted}),
@@ -99,7 +99,7 @@ is($node->safe_psql('postgres', $errors), '0', 'no error so far');
 my $load = IPC::Run::start(
 	[ 'pgbench', '-n', '-c', '4', '-T', '8', '-f', $churn, $node->connstr('postgres') ],
 	'>', \my $load_out, '2>', \my $load_err);
-my $snapshots = $node->safe_psql('postgres', 'SELECT count(*) FROM dbmaint_table_snapshot');
+my $snapshots = $node->safe_psql('postgres', 'SELECT count(*) FROM dbmaint_table_snapshots');
 for (1 .. 15)
 {
 	for my $call ('dbmaint_index_health()', 'dbmaint_table_health()',
@@ -113,32 +113,32 @@ for (1 .. 15)
 }
 ok(IPC::Run::finish($load), 'tables come and go') or diag $load_err;
 ok($node->poll_query_until('postgres',
-		"SELECT count(*) >= $snapshots + 3 FROM dbmaint_table_snapshot"),
+		"SELECT count(*) >= $snapshots + 3 FROM dbmaint_table_snapshots"),
 	'the sampler goes on');
 is($node->safe_psql('postgres', $errors), '0', 'and had no error');
 is($node->safe_psql('postgres', q{
-		SELECT count(*) FROM dbmaint_object AS o
+		SELECT count(*) FROM dbmaint_objects AS o
 		 WHERE o.last_seen_at IS NULL AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = o.relation_oid)
-		   AND o.first_seen_at < (SELECT max(taken_at) - interval '2 s' FROM dbmaint_table_snapshot)}),
+		   AND o.first_seen_at < (SELECT max(taken_at) - interval '2 s' FROM dbmaint_table_snapshots)}),
 	'0', 'what is gone is known to be');
 is($node->safe_psql('postgres', q{
-		SELECT count(*) FROM (SELECT relation_oid FROM dbmaint_object WHERE last_seen_at IS NULL
+		SELECT count(*) FROM (SELECT relation_oid FROM dbmaint_objects WHERE last_seen_at IS NULL
 		                       GROUP BY relation_oid HAVING count(*) > 1) AS d}),
 	'0', 'no object has two numbers');
 
 # ---- a restart and a crash: a fresh start, incomplete, with the same numbers
 for my $how ('fast', 'immediate')
 {
-	my $ids = q{SELECT string_agg(object_id::text, ',' ORDER BY kind, object_id) FROM dbmaint_object WHERE tablename = 'locked'};
+	my $ids = q{SELECT string_agg(object_id::text, ',' ORDER BY kind, object_id) FROM dbmaint_objects WHERE tablename = 'locked'};
 	my $before = $node->safe_psql('postgres', $ids);
-	my $last = $node->safe_psql('postgres', 'SELECT max(taken_at) FROM dbmaint_index_snapshot');
+	my $last = $node->safe_psql('postgres', 'SELECT max(taken_at) FROM dbmaint_index_snapshots');
 	$node->stop($how);
 	$node->start;
 	ok($node->poll_query_until('postgres',
-			"SELECT count(*) >= 2 FROM dbmaint_index_snapshot WHERE taken_at > '$last'"),
+			"SELECT count(*) >= 2 FROM dbmaint_index_snapshots WHERE taken_at > '$last'"),
 		"snapshots after a stop ($how)");
 	is($node->safe_psql('postgres',
-			"SELECT complete, interval_ms IS NULL FROM dbmaint_index_snapshot WHERE taken_at > '$last' ORDER BY taken_at LIMIT 1"),
+			"SELECT complete, interval_ms IS NULL FROM dbmaint_index_snapshots WHERE taken_at > '$last' ORDER BY taken_at LIMIT 1"),
 		'f|t', 'the first one is a fresh start');
 	is($node->safe_psql('postgres', $ids), $before, 'objects keep their numbers');
 	is($node->safe_psql('postgres',
@@ -163,7 +163,7 @@ $at = 4 * 365 * 86400;
 is(snapshot(), $ok, 'begin to count');
 # what we did ourselves, by table
 my %done = map { $_ => 0 } 0 .. 2;
-my $first = $node->safe_psql('postgres', 'SELECT max(taken_at) FROM dbmaint_table_snapshot');
+my $first = $node->safe_psql('postgres', 'SELECT max(taken_at) FROM dbmaint_table_snapshots');
 my $resets = 0;
 for my $step (1 .. 60)
 {
@@ -210,12 +210,12 @@ for my $step (1 .. 60)
 snapshot();
 is($node->safe_psql('postgres', "SELECT count(*) FROM dbmaint_table_history WHERE taken_at > '$first' AND least(n_tup_ins, n_tup_upd, n_tup_del, seq_scan, seq_tup_read, heap_blks_read, heap_blks_hit, toast_blks_read) < 0"),
 	'0', 'no increase is negative');
-is($node->safe_psql('postgres', "SELECT bool_or(NOT complete)::int FROM dbmaint_table_snapshot WHERE taken_at > '$first'"),
+is($node->safe_psql('postgres', "SELECT bool_or(NOT complete)::int FROM dbmaint_table_snapshots WHERE taken_at > '$first'"),
 	$resets ? '1' : '0', 'resets are marked');
 # the sums of the complete stretch at the end are what the server says
 is(snapshot(), $ok, 'a snapshot to count from');
 $node->safe_psql('postgres', 'CREATE TABLE base AS SELECT s.*, now() AS noted FROM pg_stat_user_tables AS s');
-my $from = $node->safe_psql('postgres', 'SELECT max(taken_at) FROM dbmaint_table_snapshot');
+my $from = $node->safe_psql('postgres', 'SELECT max(taken_at) FROM dbmaint_table_snapshots');
 my $bench = $node->basedir . '/work.sql';
 append_to_file($bench, "\\set n random(1, 100)\nINSERT INTO p0 (v) VALUES (:n);\nUPDATE p1 SET v = :n WHERE id = :n;\nSELECT count(*) FROM p2 WHERE v = :n;\nDELETE FROM p0 WHERE id = :n;\n");
 $load = IPC::Run::start(
@@ -237,7 +237,7 @@ is($node->safe_psql('postgres', qq{
 	'3|3', 'increases under load add up to what the server says');
 
 # ---- two sessions that take a snapshot at the same time do not count twice
-is($node->safe_psql('postgres', q{SELECT count(*) FROM (SELECT taken_at FROM dbmaint_table_snapshot GROUP BY 1 HAVING count(*) > 1) AS d}),
+is($node->safe_psql('postgres', q{SELECT count(*) FROM (SELECT taken_at FROM dbmaint_table_snapshots GROUP BY 1 HAVING count(*) > 1) AS d}),
 	'0', 'one snapshot a time');
 $node->stop;
 done_testing();
