@@ -21,7 +21,7 @@ $node->safe_psql($_, 'CREATE EXTENSION dbmaint') foreach qw(postgres other);
 sub looked_at
 {
 	my ($database) = @_;
-	my $state = "FROM dbmaint_definition WHERE kind = 'relations'";
+	my $state = "FROM dbmaint_definitions WHERE kind = 'relations'";
 	foreach (1 .. 2)
 	{
 		my $last = $node->safe_psql($database, "SELECT coalesce(max(looked_at), '-infinity') $state");
@@ -71,7 +71,7 @@ $node->safe_psql('postgres', q{ALTER SYSTEM SET log_directory = 'geheim'});
 $node->reload;
 like(change("object = 'primary_conninfo'"), qr/^setting\|primary_conninfo\|value\|\|hidden, [0-9a-f]{8}$/, 'a connection string is hidden');
 like(change("object = 'log_directory'"), qr/^setting\|log_directory\|value\|hidden, [0-9a-f]{8}\|hidden, [0-9a-f]{8}$/, 'so is what only superusers see');
-is( $node->safe_psql('postgres', q{SELECT count(*) FROM dbmaint_definition WHERE facts::text LIKE '%geheim%'}),
+is( $node->safe_psql('postgres', q{SELECT count(*) FROM dbmaint_definitions WHERE facts::text LIKE '%geheim%'}),
 	0, 'and in what is kept');
 
 # A restart: nothing but what waited for it.
@@ -155,7 +155,7 @@ looked_at('postgres');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM dbmaint_status() WHERE last_error LIKE 'changes:%' OR last_error LIKE 'capacity:%'}), 0,
 	'no look failed');
 is( $node->safe_psql('postgres', q{
-		SELECT count(*) FROM dbmaint_definition AS d
+		SELECT count(*) FROM dbmaint_definitions AS d
 		WHERE d.object_oid <> 0 AND NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = d.object_oid)}),
 	0, 'nothing is kept of what is gone');
 
