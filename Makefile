@@ -43,6 +43,8 @@ SQL_PIECES = \
 	src/object/table_health.sql \
 	src/object/advice_indexes.sql \
 	src/object/advice_missing.sql \
+	src/history/rollup_totals.sql \
+	src/history/daily_totals.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \
@@ -51,6 +53,7 @@ SQL_PIECES = \
 	src/forecast/forecast.sql \
 	src/forecast/capacity.sql \
 	src/history/report.sql \
+	src/history/report_totals.sql \
 	src/history/looking.sql
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql

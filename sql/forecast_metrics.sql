@@ -52,6 +52,28 @@ SELECT expected, status FROM dbmaint_forecast('database_size_bytes', '2 hours', 
 SELECT count(*) > 30 AS many, count(*) FILTER (WHERE f.status NOT IN ('ok', 'unknown')) AS strange
   FROM dbmaint_metrics() AS m, dbmaint_forecast(m.metric, '10 days', :at) AS f;
 
+-- when the samples are gone the hours remain, and a forecast sees them
+SELECT sum(dbmaint_roll_up(:at)) > 1000 AS rolled_up FROM generate_series(1, 40);
+CREATE TEMP TABLE before AS
+SELECT m.metric, h.at, h.value FROM dbmaint_metrics() AS m,
+       dbmaint_metric_history(m.metric, '2025-12-01 00:00+00', :at, '1 day') AS h;
+DELETE FROM performance_metrics WHERE "timestamp" < timestamptz :at - interval '10 days 90 minutes';
+CREATE TEMP TABLE after AS
+SELECT m.metric, h.at, h.value FROM dbmaint_metrics() AS m,
+       dbmaint_metric_history(m.metric, '2025-12-01 00:00+00', :at, '1 day') AS h;
+-- these samples have no histograms and blocks to make percentiles and the hit ratio of
+SELECT metric, count(*) AS days, count(a.value) AS still, count(*) FILTER (WHERE abs(a.value - b.value) > 1e-9 * abs(b.value)) AS different
+  FROM before AS b LEFT JOIN after AS a USING (metric, at) WHERE b.value IS NOT NULL GROUP BY metric ORDER BY metric COLLATE "C";
+SELECT at AT TIME ZONE 'UTC' AS at, expected, detail
+  FROM dbmaint_forecast('memory_available_bytes', '20 days', :at) ORDER BY at DESC LIMIT 1;
+SELECT status, detail FROM dbmaint_forecast('total_connections', '7 days', :at) LIMIT 1;
+-- steps that hours are no part of have the samples alone
+SELECT min(at AT TIME ZONE 'UTC') FROM dbmaint_metric_history('total_connections', '2025-12-01 00:00+00', :at, '90 minutes');
+SELECT min(at AT TIME ZONE 'UTC') FROM dbmaint_metric_history('total_connections', '2025-12-01 00:00+00', :at, '2 hours');
+-- no samples at all
+TRUNCATE performance_metrics;
+SELECT count(*), min(value), max(value) FROM dbmaint_metric_history('query_count', '2025-12-01 00:00+00', :at, '1 day');
+
 -- bad input
 SELECT dbmaint_forecast('no_such_metric');
 SELECT dbmaint_forecast('database_size_bytes; DROP TABLE performance_metrics');

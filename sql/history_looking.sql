@@ -49,6 +49,25 @@ SELECT * FROM dbmaint_top(60, 14, '2025-01-01 12:00:00+00');
 -- in the first minutes sparklines begin with a gap
 SELECT * FROM dbmaint_top(80, 24, '2026-01-01 11:06:00+00') OFFSET 1 LIMIT 2;
 
+-- the hour's statements and waits, by their histories
+INSERT INTO dbmaint_statements (statement_id, query_id, database_oid, user_oid, toplevel, first_seen_at, last_used_at, query)
+OVERRIDING SYSTEM VALUE
+SELECT v.id, v.id, coalesce(v.elsewhere, d.oid), 10, true, '2026-01-01', '2026-01-01', v.query
+  FROM pg_database AS d, (VALUES (1, 'SELECT the slow one', NULL), (2, 'SELECT the frequent one', NULL), (3, 'SELECT elsewhere', 1::oid), (4, NULL, NULL)) AS v(id, query, elsewhere)
+ WHERE d.datname = current_database();
+INSERT INTO dbmaint_statement_snapshots (taken_at, database_oid, previous_at, known_counters, statements, incomplete, statement_ids, calls, total_exec_time_us)
+SELECT v.at, d.oid, v.at - interval '5 minutes', 3, 4, false, '{1,2,3,4}'::bigint[], v.calls, v.us
+  FROM pg_database AS d, (VALUES (timestamptz '2026-01-01 11:40+00', '{1,1000,1,1}'::bigint[], '{500000,300000,100000,100000}'::bigint[]),
+                                 ('2026-01-01 10:40+00', '{1,1,1,1}', '{1,900000000,1,1}')) AS v(at, calls, us)
+ WHERE d.datname = current_database();
+SELECT dbmaint_store_activity('2026-01-01 11:30+00', '2026-01-01 11:31+00', 60, 0, '{1,1,1}', '{0,0,0}',
+    '{active,active,idle}', '{IO,NULL,Client}', '{DataFileRead,NULL,ClientRead}', '{30,90,500}');
+SELECT * FROM dbmaint_top(80, 24, '2026-01-01 12:00:03+00') OFFSET 7;
+-- no more lines than there are
+SELECT count(*) FROM dbmaint_top(80, 14, '2026-01-01 12:00:03+00');
+SELECT count(*) FROM dbmaint_top(80, 16, '2026-01-01 12:00:03+00');
+SELECT * FROM dbmaint_top(80, 24, '2026-01-01 13:00:03+00') OFFSET 7;
+
 -- now: health and statements, too, in no more lines and columns than there are
 SELECT pg_stat_statements_reset() IS NOT NULL AS reset;
 SELECT 1 AS "日本語 and a	tab and quite some more text so that the line is longer than any screen of one hundred columns";
@@ -63,7 +82,7 @@ CREATE ROLE regress_dbmaint_looker;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO regress_dbmaint_looker;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO regress_dbmaint_looker;
 SET ROLE regress_dbmaint_looker;
-SELECT count(*) FILTER (WHERE l ~ 'reset|日本語') FROM dbmaint_top_statements_lines(100) AS l;
+SELECT count(*) FILTER (WHERE l ~ 'ments_reset|日本語') FROM dbmaint_top_statements_lines(now(), 100) AS l;
 RESET ROLE;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA public FROM regress_dbmaint_looker;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM regress_dbmaint_looker;
@@ -71,13 +90,13 @@ DROP ROLE regress_dbmaint_looker;
 
 -- without the extension, and with something else of its name
 DROP EXTENSION pg_stat_statements;
-SELECT * FROM dbmaint_top_statements_lines(3);
+SELECT * FROM dbmaint_top_statements_lines(now(), 3);
 CREATE VIEW pg_stat_statements AS SELECT 1 / 0 AS calls;
-SELECT * FROM dbmaint_top_statements_lines(3);
+SELECT * FROM dbmaint_top_statements_lines(now(), 3);
 DROP VIEW pg_stat_statements;
 CREATE SCHEMA "Other ""one""";
 CREATE EXTENSION pg_stat_statements SCHEMA "Other ""one""";
-SELECT count(*) > 0 AS found FROM dbmaint_top_statements_lines(3);
+SELECT count(*) > 0 AS found FROM dbmaint_top_statements_lines(now(), 3);
 DROP EXTENSION pg_stat_statements;
 DROP SCHEMA "Other ""one""";
 

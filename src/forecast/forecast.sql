@@ -19,15 +19,43 @@ AS 'MODULE_PATHNAME', 'dbmaint_project';
 COMMENT ON FUNCTION dbmaint_project(float8[], int, int, float8) IS
 'Continues a series of evenly spaced values (NULL: not known) by the given number of steps: a Theil-Sen line, with a season of the period given, or of a seventh of it (a day in a week of hours), where each value is foretold better by the others of its phase than by the line alone; season is the one used, 0 for none. The season is the median of each phase, the slope then that of pairs of the same phase (Hirsch, Slack and Smith 1982). low and high: a further value lies between them with the confidence given. Their distance from expected is the root of the sum of squares of (1) the residuals'' quantile of rank ceil((n + 1) p), p = (1 + confidence) / 2, each residual taken from the other values of its phase (the jackknife of Barber and others 2021), and (2) the distance from the series'' middle times that of Sen''s limits from the slope. No rows for fewer than two values.';
 
+CREATE FUNCTION dbmaint_rolled_up_value(metric text)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE metric
+        WHEN 'p50_ms' THEN format('%I.dbmaint_percentile(r.latency_histogram, 0.50::float8)', n.nspname)
+        WHEN 'p95_ms' THEN format('%I.dbmaint_percentile(r.latency_histogram, 0.95::float8)', n.nspname)
+        WHEN 'p99_ms' THEN format('%I.dbmaint_percentile(r.latency_histogram, 0.99::float8)', n.nspname)
+        WHEN 'cache_hit_ratio' THEN '(r.blocks_hit / nullif(r.blocks_hit::float8 + r.blocks_read, 0))'
+        -- the greatest of an hour is not its samples' mean
+        WHEN 'max_ms' THEN NULL
+        WHEN 'sample_interval_ms' THEN 'r.sample_interval_ms / r.sample_count'
+        ELSE (SELECT format('r.%I::float8', a.attname)
+                FROM unnest(ARRAY['', 'avg_', 'last_', 'min_']) WITH ORDINALITY AS p(prefix, place)
+                JOIN pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0
+                                      AND NOT a.attisdropped AND a.attname = p.prefix || metric
+               ORDER BY p.place LIMIT 1) END
+      FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
+     WHERE t.oid = pg_typeof(NULL::@extschema@.dbmaint_hourly_metrics)
+$$;
+COMMENT ON FUNCTION dbmaint_rolled_up_value(text) IS
+'The expression that gives a metric of an hour from a row r of dbmaint_hourly_metrics: its sum or mean, else its last or least value, a percentile of all statements, or the hit ratio of all blocks; NULL where only its greatest value is kept.';
+
 CREATE FUNCTION dbmaint_metric_history(metric text, from_at timestamptz,
     to_at timestamptz, step interval,
     OUT at timestamptz, OUT value float8)
 RETURNS SETOF record
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
+SET jit = off
 AS $$
 DECLARE
+    me oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
     known record;
+    samples_from timestamptz;
+    rolled_up text;
 BEGIN
     SELECT m.metric, m.type = 'counter' OR m.metric LIKE '%\_count' AS amount INTO known
       FROM @extschema@.dbmaint_metrics() AS m
@@ -38,24 +66,42 @@ BEGIN
                   HINT = 'SELECT metric FROM dbmaint_metrics() lists them.';
     END IF;
 
+    -- Samples where there are some, from the first hour on that has all of
+    -- its; hours before that, where steps are made of hours.
+    SELECT date_trunc('hour', min(m."timestamp"), 'UTC') INTO samples_from
+      FROM @extschema@.performance_metrics AS m WHERE m.database_oid = me;
+    IF extract(epoch FROM step) % 3600 = 0 THEN
+        rolled_up := @extschema@.dbmaint_rolled_up_value(known.metric);
+        IF EXISTS (SELECT FROM @extschema@.dbmaint_hourly_metrics AS h
+                    WHERE h.database_oid = me AND h.hour = samples_from) THEN
+            samples_from := samples_from + interval '1 hour';
+        END IF;
+    END IF;
+
     -- an amount belongs to its interval: the rate, as so much a step
     RETURN QUERY EXECUTE format(
         CASE WHEN known.amount THEN
             'SELECT b.at, sum(b.value) / nullif(sum(b.ms), 0) * (extract(epoch FROM $3) * 1000)::float8'
         ELSE
-            'SELECT b.at, avg(b.value)'
+            'SELECT b.at, sum(b.value * b.samples) / sum(b.samples)'
         END || '
            FROM (SELECT date_bin($3, s."timestamp", ''2001-01-01 00:00:00+00''::timestamptz) AS at,
-                        s.%1$I::float8 AS value, s.sample_interval_ms AS ms
-                   FROM @extschema@.dbmaint_samples AS s
-                  WHERE s."timestamp" >= $1 AND s."timestamp" < $2
-                    AND s.%1$I::float8 > ''-infinity''::float8 AND s.%1$I::float8 < ''infinity''::float8) AS b
-          GROUP BY b.at', known.metric)
-        USING from_at, to_at, step;
+                        s.%1$I::float8 AS value, s.sample_interval_ms AS ms, 1::float8 AS samples
+                   FROM @extschema@.performance_metrics AS s
+                  WHERE s.database_oid = $4 AND s."timestamp" >= greatest($1, $5) AND s."timestamp" < $2
+                 UNION ALL
+                 SELECT date_bin($3, r.hour, ''2001-01-01 00:00:00+00''::timestamptz),
+                        %2$s, r.sample_interval_ms, r.sample_count::float8
+                   FROM @extschema@.dbmaint_hourly_metrics AS r
+                  WHERE $6 AND r.database_oid = $4 AND r.hour >= $1
+                    AND r.hour < least($2, coalesce($5, ''infinity''::timestamptz))) AS b
+          WHERE b.value > ''-infinity''::float8 AND b.value < ''infinity''::float8
+          GROUP BY b.at', known.metric, coalesce(rolled_up, 'NULL::float8'))
+        USING from_at, to_at, step, me, samples_from, rolled_up IS NOT NULL;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_metric_history(text, timestamptz, timestamptz, interval) IS
-'What forecasts see of a metric: one row for each step of time (from Monday, 2001-01-01 00:00 UTC on) with samples in it. The mean of a state; of what was counted over the samples'' intervals the rate, as so much a step. What is not a number is left out.';
+'What forecasts see of a metric: one row for each step of time (from Monday, 2001-01-01 00:00 UTC on) with a value in it. The mean of a state; of what was counted over the samples'' intervals the rate, as so much a step. Where the samples are gone, steps of whole hours are answered from dbmaint_hourly_metrics, with a state''s mean of each hour (the last value of a size, the least of free space; percentiles and the hit ratio are then those of the hour''s statements and blocks). Of a state of which only the greatest value is rolled up there are the samples alone. What is not a number is left out.';
 
 CREATE FUNCTION dbmaint_forecast(metric text, horizon interval DEFAULT '30 days',
     as_of timestamptz DEFAULT now(), confidence float8 DEFAULT 0.95,
@@ -167,10 +213,12 @@ COMMENT ON FUNCTION dbmaint_forecast(text, interval, timestamptz, float8) IS
 'What a metric of dbmaint_metrics() will be: one row an hour for a horizon of up to 7 days, else one a day. at is the beginning of the hour or day (UTC), expected its mean (of what is counted: the sum in it, see unit), and it lies between low and high with the confidence given; how they are computed is said at dbmaint_project(). A season of a day or a week is found by itself after three of them. status is ok, or unknown with NULLs and the reason in detail: there must be 12 hours or days with values, and history a third as long as the horizon.';
 
 REVOKE ALL ON FUNCTION
+    dbmaint_rolled_up_value(text),
     dbmaint_metric_history(text, timestamptz, timestamptz, interval),
     dbmaint_forecast(text, interval, timestamptz, float8)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
+    dbmaint_rolled_up_value(text),
     dbmaint_metric_history(text, timestamptz, timestamptz, interval),
     dbmaint_forecast(text, interval, timestamptz, float8)
 TO pg_monitor;

@@ -188,9 +188,16 @@ call_at(const char *sql, TimestampTz at)
 int64
 history_roll_up(const Extension *extension, TimestampTz at)
 {
-	if (!history_lock(extension, "dbmaint_hourly_metrics") ||
-		!history_lock(extension, "dbmaint_daily_metrics"))
-		return 0;
+	static const char *const roll_ups[] = {
+		"dbmaint_hourly_metrics", "dbmaint_daily_metrics",
+		"dbmaint_daily_statements", "dbmaint_daily_indexes", "dbmaint_daily_tables"
+	};
+
+	for (int i = 0; i < (int) lengthof(roll_ups); i++)
+	{
+		if (!history_lock(extension, roll_ups[i]))
+			return 0;
+	}
 	return call_at(psprintf("SELECT %s.dbmaint_roll_up($1)", extension->schema),
 				   at);
 }

@@ -253,16 +253,13 @@ LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.oid::regclass, t.time_column,
-           coalesce(current_setting(t.setting, true), t.otherwise)::interval,
+           greatest(coalesce(current_setting(t.setting, true), t.otherwise)::interval, n.kept),
            t.capped
       FROM (VALUES
             ('performance_metrics'::name, 'timestamp', 'dbmaint.retention', '35d', true),
             ('dbmaint_index_snapshots'::name, 'taken_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_table_snapshots'::name, 'taken_at', 'dbmaint.retention', '35d', true),
-            -- names go after the last snapshot that has them
-            ('dbmaint_objects'::name, 'last_seen_at', 'dbmaint.retention', '35d', false),
             ('dbmaint_statement_snapshots', 'taken_at', 'dbmaint.retention', '35d', true),
-            ('dbmaint_statements', 'last_used_at', NULL, '800d', false),
             ('dbmaint_activity_history', 'from_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_log_history', 'at', 'dbmaint.retention', '35d', true),
             ('dbmaint_connection_history', 'at', 'dbmaint.retention', '35d', true),
@@ -271,8 +268,22 @@ AS $$
             ('dbmaint_change_history', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_capacity_samples', 'at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_hourly_metrics', 'hour', 'dbmaint.rollup_retention', '730d', false),
-            ('dbmaint_daily_metrics', 'day', 'dbmaint.rollup_retention', '730d', false)
+            ('dbmaint_daily_metrics', 'day', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_daily_statements', 'day', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_daily_indexes', 'day', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_daily_tables', 'day', 'dbmaint.rollup_retention', '730d', false),
+            -- names go after the last snapshot or daily total that has them
+            ('dbmaint_objects', 'last_seen_at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_statements', 'last_used_at', 'dbmaint.rollup_retention', '730d', false)
            ) AS t(history, time_column, setting, otherwise, capped)
+      LEFT JOIN (SELECT v.history, coalesce(current_setting('dbmaint.retention', true), '35d')::interval AS snapshots,
+                        coalesce(current_setting('dbmaint.rollup_retention', true), '730d')::interval AS totals, v.late
+                   FROM (VALUES ('dbmaint_objects'::name, interval '0'),
+                                -- last_used_at is up to a week before the last use;
+                                -- baselines know statements, too
+                                ('dbmaint_statements', interval '70 days')) AS v(history, late)) AS named
+        ON named.history = t.history
+     CROSS JOIN LATERAL (SELECT greatest(named.snapshots, named.totals) + named.late) AS n(kept)
       JOIN pg_extension AS e ON e.extname = 'dbmaint'
       JOIN pg_class AS c ON c.relname = t.history AND c.relnamespace = e.extnamespace
 $$;

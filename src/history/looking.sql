@@ -34,7 +34,21 @@ $$;
 COMMENT ON FUNCTION dbmaint_show_number(float8) IS
 'A number in at most six characters, with k, M, G or T for thousands; a dash where it is not known.';
 
-CREATE FUNCTION dbmaint_top_statements_lines(lines int)
+CREATE FUNCTION dbmaint_top_waits_line(at timestamptz)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'last hour    ' || string_agg(format('%s %s %%', CASE WHEN w.wait_event = w.wait_event_type THEN w.wait_event
+                                                  ELSE w.wait_event_type || ':' || w.wait_event END,
+                                      round(100 * w.share_ratio)), '  ' ORDER BY w.share_ratio DESC, w.wait_event)
+      FROM (SELECT p.* FROM @extschema@.dbmaint_wait_profile(at - interval '1 hour', at, NULL::bigint) AS p
+             ORDER BY p.share_ratio DESC, p.wait_event LIMIT 5) AS w
+$$;
+COMMENT ON FUNCTION dbmaint_top_waits_line(timestamptz) IS
+'Part of dbmaint_top(): what active sessions waited for most in the hour before, by the activity history (CPU: for nothing); NULL where that has nothing, as in a database that is not the home database.';
+
+CREATE FUNCTION dbmaint_top_statements_lines(at timestamptz, lines int)
 RETURNS SETOF text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -43,6 +57,31 @@ DECLARE
     home name;
     s record;
 BEGIN
+    -- a heading alone says nothing
+    IF lines < 2 THEN
+        RETURN;
+    END IF;
+    IF EXISTS (SELECT FROM @extschema@.dbmaint_statement_snapshots AS k
+                WHERE k.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                  AND k.taken_at > at - interval '1 hour' AND k.taken_at <= at AND k.previous_at IS NOT NULL) THEN
+        RETURN NEXT '   time   calls mean ms  statement (in the last hour)';
+        FOR s IN
+            SELECT t.* FROM @extschema@.dbmaint_top_statements(at - interval '1 hour', at, 'total_time'::text, NULL::int) AS t
+             WHERE t.database = current_database() AND t.query IS NOT NULL
+             ORDER BY t.total_time_ms DESC LIMIT lines - 1
+        LOOP
+            RETURN NEXT lpad(to_char(coalesce(s.percent_of_total, 0), 'FM990.0'), 5) || ' %'
+                || lpad(@extschema@.dbmaint_show_number(s.calls::float8), 8)
+                || lpad(@extschema@.dbmaint_show_number(s.mean_time_ms::float8), 8) || '  '
+                || regexp_replace(s.query, '\s+', ' ', 'g');
+        END LOOP;
+        RETURN;
+    END IF;
+    -- of the past, pg_stat_statements knows nothing
+    IF at < now() - interval '1 minute' THEN
+        RETURN;
+    END IF;
+
     -- the extension's own view, in whatever schema; a view of that name that
     -- is not the extension's is nothing to us
     SELECT n.nspname INTO home
@@ -57,6 +96,7 @@ BEGIN
         RETURN NEXT 'pg_stat_statements is not installed in this database.';
         RETURN;
     END IF;
+    RETURN NEXT '   time   calls mean ms  statement (since the last reset)';
     FOR s IN EXECUTE format($q$
         SELECT p.calls, p.total_exec_time / p.calls AS mean_ms, p.query,
                100 * p.total_exec_time / nullif(sum(p.total_exec_time) OVER (), 0) AS percent
@@ -64,7 +104,7 @@ BEGIN
          WHERE p.dbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
            AND p.calls > 0
          ORDER BY p.total_exec_time DESC LIMIT $1$q$, home)
-      USING lines
+      USING lines - 1
     LOOP
         -- of others' statements, who may not read the texts sees no line
         CONTINUE WHEN s.query IS NULL OR s.query = '<insufficient privilege>';
@@ -79,8 +119,8 @@ EXCEPTION
         RETURN NEXT 'pg_stat_statements is not in shared_preload_libraries.';
 END
 $$;
-COMMENT ON FUNCTION dbmaint_top_statements_lines(int) IS
-'Part of dbmaint_top(): the statements of this database that took most time since pg_stat_statements was reset, one line each; none that the caller may not read.';
+COMMENT ON FUNCTION dbmaint_top_statements_lines(timestamptz, int) IS
+'Part of dbmaint_top(): the statements of this database that took most time in the hour before by the history of statements, or without one, for the present, since pg_stat_statements was reset; a heading, and one line each with its share of the time of all. None that the caller may not read; no lines where nothing is known.';
 
 CREATE FUNCTION dbmaint_top(
     width int DEFAULT 80, height int DEFAULT 24, at timestamptz DEFAULT now())
@@ -95,7 +135,7 @@ DECLARE
     lines_left int := height - 6;
     spark_width CONSTANT int := greatest(least(room - 58, 60), 8);
     me oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
-    -- the present has statements and health, a time in the past only history
+    -- the present has health, a time in the past only history
     present boolean := at IS NOT NULL AND at >= now() - interval '1 minute';
     r record;
     s record;
@@ -178,7 +218,15 @@ BEGIN
     RETURN NEXT @extschema@.dbmaint_clip(@extschema@.dbmaint_clip(lines[6], room - spark_width - 1) || ' ' || @extschema@.dbmaint_sparkline(s.wal::float8[], spark_width), room);
     RETURN NEXT @extschema@.dbmaint_clip(@extschema@.dbmaint_clip(lines[7], room - spark_width - 1) || ' ' || @extschema@.dbmaint_sparkline(s.cpu::float8[], spark_width), room);
     lines_left := lines_left - 7;
+    line := @extschema@.dbmaint_top_waits_line(at);
+    IF line IS NOT NULL THEN
+        RETURN NEXT @extschema@.dbmaint_clip(line, room);
+        lines_left := lines_left - 1;
+    END IF;
     IF NOT present THEN
+        FOR line IN SELECT t.l FROM @extschema@.dbmaint_top_statements_lines(at, lines_left) AS t(l) LOOP
+            RETURN NEXT @extschema@.dbmaint_clip(line, room);
+        END LOOP;
         RETURN;
     END IF;
 
@@ -200,17 +248,17 @@ BEGIN
         RETURN;
     END IF;
 
-    RETURN NEXT @extschema@.dbmaint_clip('   time   calls mean ms  statement (since the last reset)', room);
-    lines_left := lines_left - 1;
-    FOR line IN SELECT t.l FROM @extschema@.dbmaint_top_statements_lines(lines_left) AS t(l) LOOP
+    FOR line IN SELECT t.l FROM @extschema@.dbmaint_top_statements_lines(at, lines_left) AS t(l) LOOP
         RETURN NEXT @extschema@.dbmaint_clip(line, room);
     END LOOP;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_top(int, int, timestamptz) IS
-'One screen for psql''s \watch, as lines: throughput, response times, connections, waits, storage and host of the last minute, each with a sparkline of the last hour (statements, p95, active connections, sessions that wait, WAL, CPU); then the health checks that are not ok, and the statements that took most time. width and height are the terminal''s: a line is two columns narrower and there are six lines fewer, which psql takes. A dash is what is not known, as what another database reads for the server. With at in the past only the history is shown, as it was then.';
+'One screen for psql''s \watch, as lines: throughput, response times, connections, waits, storage and host of the last minute, each with a sparkline of the last hour (statements, p95, active connections, sessions that wait, WAL, CPU); what active sessions waited for in that hour, where the activity history has it (in the home database); then the health checks that are not ok, and the statements that took most time: in the last hour, or where the history of statements has nothing of it (in another database), since pg_stat_statements was reset. width and height are the terminal''s: a line is two columns narrower and there are six lines fewer, which psql takes. A dash is what is not known, as what another database reads for the server. With at in the past only the history is shown, as it was then.';
 
-REVOKE ALL ON FUNCTION dbmaint_top_statements_lines(int), dbmaint_top(int, int, timestamptz) FROM PUBLIC;
+REVOKE ALL ON FUNCTION dbmaint_top_statements_lines(timestamptz, int),
+    dbmaint_top_waits_line(timestamptz), dbmaint_top(int, int, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dbmaint_clip(text, int) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION dbmaint_top_statements_lines(int), dbmaint_top(int, int, timestamptz),
+GRANT EXECUTE ON FUNCTION dbmaint_top_statements_lines(timestamptz, int),
+    dbmaint_top_waits_line(timestamptz), dbmaint_top(int, int, timestamptz),
     dbmaint_clip(text, int) TO pg_monitor;

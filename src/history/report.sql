@@ -5,8 +5,9 @@
  * sections, each a function dbmaint_report_<section>() of the same shape; a
  * new section is one function, its name in that list, its comment and its
  * grant.  Every figure comes from dbmaint_metrics_by(), so that what samples
- * left behind in the roll-ups is as good as the samples.  Periods are whole
- * days of UTC, as roll-ups are.
+ * left behind in the roll-ups is as good as the samples; in report_totals.sql
+ * from days of statements and indexes, which are as good as their snapshots.
+ * Periods are whole days of UTC, as roll-ups are.
  *
  * A section says what it knows and nothing else: a figure that nobody
  * measured is NULL and "unknown".
@@ -433,6 +434,8 @@ DECLARE
         'measured',
         'response_time',
         'volume',
+        'statements',
+        'indexes',
         'connections',
         'resources',
         'growth',

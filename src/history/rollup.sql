@@ -13,7 +13,7 @@
  * are added; sql/history_rollup.sql fails when one is forgotten.
  *
  * A roll-up of other history is a function of its own, called by
- * dbmaint_roll_up().
+ * dbmaint_roll_up(); see rollup_totals.sql.
  *
  * This piece comes before history.sql, whose views read it.  Its functions
  * name performance_metrics in their bodies only.
@@ -418,13 +418,20 @@ AS $$
 DECLARE
     -- at most: two days of samples are read in a part of a second
     most_hours CONSTANT int := 48;
+    -- a day of many snapshots takes a second
+    most_days CONSTANT int := 1;
+    rolled_up bigint;
 BEGIN
     IF at IS NULL OR NOT isfinite(at) THEN
         RAISE EXCEPTION 'at must be a finite time'
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'For example: dbmaint_roll_up(now()).';
     END IF;
-    RETURN @extschema@.dbmaint_roll_up_metrics(at, most_hours);
+    rolled_up := @extschema@.dbmaint_roll_up_metrics(at, most_hours);
+    IF rolled_up = 0 THEN
+        rolled_up := @extschema@.dbmaint_roll_up_totals(at, most_days);
+    END IF;
+    RETURN rolled_up;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_roll_up(timestamptz) IS

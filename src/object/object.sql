@@ -19,7 +19,7 @@ CREATE TABLE dbmaint_objects (
     PRIMARY KEY (database_oid, kind, object_id)
 );
 COMMENT ON TABLE dbmaint_objects IS
-'The dictionary of the history of tables and indexes: one row for each that was ever seen with something counted or stored. A dropped one stays as long as its history.';
+'The dictionary of the history of tables and indexes: one row for each that was ever seen with something counted or stored. A dropped one stays as long as its history and daily totals.';
 COMMENT ON COLUMN dbmaint_objects.database_oid IS
 'The database of the object; rows that a copy of a database brought along have another one''s.';
 COMMENT ON COLUMN dbmaint_objects.kind IS
@@ -274,51 +274,6 @@ SELECT s.taken_at, s.interval_ms, s.complete, v.object_id::int AS object_id,
 COMMENT ON VIEW dbmaint_table_history IS
 'One row for each table and snapshot in which it changed: what was counted since the snapshot before (NULL for a first one, which knows no increases), and what it was then. Index scans are in dbmaint_index_history.';
 
-CREATE VIEW dbmaint_index_daily AS
-SELECT pg_catalog.date_trunc('day', h.taken_at) AS day, h.object_id, h.relation_oid,
-       h.schemaname, h.tablename, h.indexname,
-       pg_catalog.bool_and(h.complete) AS complete,
-       pg_catalog.sum(h.idx_scan)::bigint AS idx_scan,
-       pg_catalog.sum(h.idx_tup_read)::bigint AS idx_tup_read,
-       pg_catalog.sum(h.idx_tup_fetch)::bigint AS idx_tup_fetch,
-       pg_catalog.sum(h.idx_blks_read)::bigint AS idx_blks_read,
-       pg_catalog.sum(h.idx_blks_hit)::bigint AS idx_blks_hit,
-       pg_catalog.sum(h.grown_bytes)::bigint AS grown_bytes,
-       pg_catalog.max(h.index_bytes) AS max_index_bytes
-  FROM dbmaint_index_history AS h
- GROUP BY 1, 2, 3, 4, 5, 6;
-COMMENT ON VIEW dbmaint_index_daily IS
-'Totals of an index of each day (of the session''s time zone) with a snapshot in which it changed: sums of the increases, by how much it grew, and its greatest size. complete is false where one of the sums may lack something.';
-
-CREATE VIEW dbmaint_table_daily AS
-SELECT pg_catalog.date_trunc('day', h.taken_at) AS day, h.object_id, h.relation_oid,
-       h.schemaname, h.tablename,
-       pg_catalog.bool_and(h.complete) AS complete,
-       pg_catalog.sum(h.seq_scan)::bigint AS seq_scan,
-       pg_catalog.sum(h.seq_tup_read)::bigint AS seq_tup_read,
-       pg_catalog.sum(h.bitmap_tup_fetch)::bigint AS bitmap_tup_fetch,
-       pg_catalog.sum(h.n_tup_ins)::bigint AS n_tup_ins,
-       pg_catalog.sum(h.n_tup_upd)::bigint AS n_tup_upd,
-       pg_catalog.sum(h.n_tup_del)::bigint AS n_tup_del,
-       pg_catalog.sum(h.n_tup_hot_upd)::bigint AS n_tup_hot_upd,
-       pg_catalog.sum(h.heap_blks_read)::bigint AS heap_blks_read,
-       pg_catalog.sum(h.heap_blks_hit)::bigint AS heap_blks_hit,
-       pg_catalog.sum(h.toast_blks_read)::bigint AS toast_blks_read,
-       pg_catalog.sum(h.toast_blks_hit)::bigint AS toast_blks_hit,
-       pg_catalog.sum(h.vacuum_count)::bigint AS vacuum_count,
-       pg_catalog.sum(h.autovacuum_count)::bigint AS autovacuum_count,
-       pg_catalog.sum(h.analyze_count)::bigint AS analyze_count,
-       pg_catalog.sum(h.autoanalyze_count)::bigint AS autoanalyze_count,
-       pg_catalog.sum(h.grown_bytes)::bigint AS grown_bytes,
-       pg_catalog.max(h.n_live_tup) AS max_n_live_tup,
-       pg_catalog.max(h.n_dead_tup) AS max_n_dead_tup,
-       pg_catalog.max(h.table_bytes) AS max_table_bytes,
-       pg_catalog.max(h.toast_bytes) AS max_toast_bytes
-  FROM dbmaint_table_history AS h
- GROUP BY 1, 2, 3, 4, 5;
-COMMENT ON VIEW dbmaint_table_daily IS
-'Totals of a table of each day (of the session''s time zone) with a snapshot in which it changed: sums of the increases, by how much it grew, and its greatest size. complete is false where one of the sums may lack something.';
-
 CREATE FUNCTION dbmaint_known_objects(object_kind text,
     OUT object_id int, OUT relation_oid oid)
 RETURNS SETOF record
@@ -417,11 +372,9 @@ COMMENT ON FUNCTION dbmaint_relation_bytes(oid) IS
 'Size of a relation''s main fork in bytes, by its files: unlike pg_relation_size it waits for no lock. 0 for what stores nothing, NULL for what is gone, temporary, or in a file that pg_class does not tell (some system catalogs).';
 
 REVOKE ALL ON dbmaint_objects, dbmaint_index_snapshots, dbmaint_table_snapshots,
-    dbmaint_index_history, dbmaint_table_history, dbmaint_index_daily,
-    dbmaint_table_daily FROM PUBLIC;
+    dbmaint_index_history, dbmaint_table_history FROM PUBLIC;
 GRANT SELECT ON dbmaint_objects, dbmaint_index_snapshots, dbmaint_table_snapshots,
-    dbmaint_index_history, dbmaint_table_history, dbmaint_index_daily,
-    dbmaint_table_daily TO pg_monitor;
+    dbmaint_index_history, dbmaint_table_history TO pg_monitor;
 REVOKE ALL ON FUNCTION dbmaint_known_objects(text),
     dbmaint_name_objects(timestamptz, text, int[], oid[]),
     dbmaint_bury_objects(timestamptz, text, int[]),
