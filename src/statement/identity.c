@@ -147,7 +147,7 @@ read_texts(StatementText *texts, int count)
 	char	   *failure = guard_run("texts of statements", step_read_texts, &request);
 
 	if (failure != NULL)
-		ereport(LOG, (errmsg("dbmaint: %s", failure)));
+		guard_log(failure);
 	return request.complete;
 }
 

@@ -12,6 +12,8 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "common/hashfn.h"
+#include "portability/instr_time.h"
 #include "settings.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
@@ -21,6 +23,10 @@
 #include "utils/snapmgr.h"
 #include "utils/timeout.h"
 #include "step/guard.h"
+
+/* of how many steps the last message is remembered, and for how long */
+#define STEPS 32
+#define SILENT_MS 60000.0
 
 /* In a worker: is there a step that a cancel could be meant for? */
 static volatile sig_atomic_t cancellable = false;
@@ -136,4 +142,51 @@ guard_run(const char *what, GuardedStep step, void *arg)
 	PG_END_TRY();
 
 	return failure;
+}
+
+/* By the monotonic clock: the other one may be set. */
+static double
+now_ms(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return INSTR_TIME_GET_MILLISEC(now);
+}
+
+void
+guard_log(const char *message)
+{
+	static struct
+	{
+		uint32		step;		/* hashes */
+		uint32		message;
+		double		logged_ms;	/* 0: free */
+	}			logged[STEPS];
+	const unsigned char *bytes = (const unsigned char *) message;
+	uint32		step = hash_bytes(bytes, (int) strcspn(message, ":"));
+	uint32		hash = hash_bytes(bytes, (int) strlen(message));
+	double		now = now_ms();
+	int			place = 0;
+
+	/* the step's place, else the one that is longest unused */
+	for (int i = 0; i < STEPS; i++)
+	{
+		if (logged[i].logged_ms != 0 && logged[i].step == step)
+		{
+			place = i;
+			break;
+		}
+		if (logged[i].logged_ms < logged[place].logged_ms)
+			place = i;
+	}
+	if (logged[place].logged_ms != 0 && logged[place].step == step &&
+		logged[place].message == hash &&
+		now - logged[place].logged_ms < SILENT_MS)
+		return;
+
+	logged[place].step = step;
+	logged[place].message = hash;
+	logged[place].logged_ms = now;
+	ereport(LOG, (errmsg("dbmaint: %s", message)));
 }

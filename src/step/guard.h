@@ -26,6 +26,13 @@ typedef void (*GuardedStep) (void *arg);
 extern char *guard_run(const char *what, GuardedStep step, void *arg);
 
 /*
+ * Writes the message of a step that failed, as guard_run() returned it, to the
+ * log: while a step fails in the same way, once a minute at most, however many
+ * others fail in turn with it.
+ */
+extern void guard_log(const char *message);
+
+/*
  * A worker's handler of SIGINT: cancels the step that runs.  Between steps
  * there is nothing to cancel, and an error would end the process.
  */

@@ -121,30 +121,21 @@ step_expire(void *arg)
 	round->expired = history_expire(&round->extension, round->collection.at);
 }
 
-/* Notes an error in the slot; the log gets a repeated one once a minute. */
+/* Notes an error in the slot; a worker has nobody to tell but the log. */
 static void
 note_error(DatabaseSlot *slot, const char *message)
 {
-	static TimestampTz logged_at = 0;
-	TimestampTz now = GetCurrentTimestamp();
 	int			length = pg_mbcliplen(message, strlen(message),
 									  LAST_ERROR_LENGTH - 1);
-	bool		repeated;
 
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-	repeated = strncmp(slot->last_error, message, length) == 0 &&
-		slot->last_error[length] == '\0';
 	slot->errors++;
 	memcpy(slot->last_error, message, length);
 	slot->last_error[length] = '\0';
 	LWLockRelease(shared_state->lock);
 
-	if (AmBackgroundWorkerProcess() &&
-		(!repeated || TimestampDifferenceExceeds(logged_at, now, 60000)))
-	{
-		logged_at = now;
-		ereport(LOG, (errmsg("dbmaint: %s", message)));
-	}
+	if (AmBackgroundWorkerProcess())
+		guard_log(message);
 }
 
 /* Runs a step; notes its error, and returns the message. */

@@ -112,6 +112,19 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM dbmaint_samples WHERE \"ti
 ok($node->safe_psql('postgres', "SELECT sample_interval_ms > 3000 FROM dbmaint_samples WHERE \"timestamp\" > '$before' ORDER BY \"timestamp\" LIMIT 1") eq 't',
 	'which the next sample covers');
 
+# Two collectors that fail, each time, after one another: two lines.
+$position = log_position($node);
+$errors = errors();
+$node->safe_psql('postgres', 'ALTER FUNCTION dbmaint_read_server() RENAME TO hidden_server; ALTER FUNCTION dbmaint_read_database() RENAME TO hidden_database');
+ok(status_is("errors >= $errors + 8"), 'two collectors fail');
+foreach my $name ('server', 'database')
+{
+	my $told = () = log_since($node, $position) =~ /dbmaint: $name: /g;
+	is($told, 1, "the log has one line on \"$name\"");
+}
+$node->safe_psql('postgres', 'ALTER FUNCTION hidden_server() RENAME TO dbmaint_read_server; ALTER FUNCTION hidden_database() RENAME TO dbmaint_read_database');
+ok(sampled_again($node, 'postgres', 2), 'which samples do without');
+
 # Failing, with the longest back-off: what comes and goes with the extension
 # does not wait for it.
 sub backs_off_long
