@@ -184,7 +184,7 @@ SELECT dbmaint_store_statements('2026-01-20', '{10,10}', '{1,1}', '{101,102}', '
   FROM generate_series(1, 5);
 SELECT dbmaint_store_statements('2026-01-21', '{10,10}', '{1,1}', '{101,102}', '{t,t}', '{"SELECT 1","SELECT 3"}', '{t,t}');
 SELECT dbmaint_store_statements('2026-01-21', '{10}', '{1}', '{103}', '{t}', '{"SELECT 4"}', '{f}');
-SELECT query_id, statement_id - min(statement_id) OVER () AS ids_after, query, truncated
+SELECT query_id, max(statement_id) OVER () - min(statement_id) OVER () AS ids_spanned, query, truncated
   FROM dbmaint_statements WHERE database_oid = 1 ORDER BY query_id;
 DELETE FROM dbmaint_statements WHERE database_oid = 1;
 
