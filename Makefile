@@ -58,6 +58,14 @@ SQL_PIECES = \
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 
+# Libraries of their own for what links network libraries: only the process
+# that needs one loads it.  Sources are src/<room>/module/*.c.
+#	NETWORK_MODULES	the rooms that have one; the library is dbmaint_<room>
+#	MODULE_LIBS_<room>	what it links
+#	MODULE_CPPFLAGS_<room>	where the headers are
+NETWORK_MODULES =
+NETWORK_LIBRARIES = $(NETWORK_MODULES:%=dbmaint_%$(DLSUFFIX))
+
 PG_CPPFLAGS = -I$(srcdir)/src -DDBMAINT_VERSION='"$(EXTVERSION)"'
 
 # The hooks run with every statement: calls go straight through the table of
@@ -95,6 +103,26 @@ all install clean:
 endif
 
 $(OBJS): $(sort $(wildcard src/*.h src/*/*.h src/*.def)) Makefile
+
+define NETWORK_MODULE_RULES
+MODULE_OBJS_$(1) = $$(patsubst %.c,%.o,$$(sort $$(wildcard src/$(1)/module/*.c)))
+$$(MODULE_OBJS_$(1)): $$(sort $$(wildcard src/*.h src/*/*.h src/*/module/*.h src/*.def)) Makefile
+$$(MODULE_OBJS_$(1)): override CPPFLAGS += $$(MODULE_CPPFLAGS_$(1))
+dbmaint_$(1)$$(DLSUFFIX): $$(MODULE_OBJS_$(1))
+	$$(CC) $$(CFLAGS) $$^ $$(LDFLAGS) $$(LDFLAGS_SL) -shared -o $$@ $$(MODULE_LIBS_$(1))
+endef
+$(foreach room,$(NETWORK_MODULES),$(eval $(call NETWORK_MODULE_RULES,$(room))))
+
+all: $(NETWORK_LIBRARIES)
+install: install-network-libraries
+clean: clean-network-libraries
+
+.PHONY: install-network-libraries clean-network-libraries
+install-network-libraries: $(NETWORK_LIBRARIES)
+	$(if $(NETWORK_LIBRARIES),$(MKDIR_P) '$(DESTDIR)$(pkglibdir)')
+	$(if $(NETWORK_LIBRARIES),$(INSTALL_SHLIB) $(NETWORK_LIBRARIES) '$(DESTDIR)$(pkglibdir)/')
+clean-network-libraries:
+	rm -f $(NETWORK_LIBRARIES) $(foreach room,$(NETWORK_MODULES),$(MODULE_OBJS_$(room)))
 
 $(DATA_built): $(SQL_PIECES) Makefile
 	cat $(SQL_PIECES) >$@.tmp

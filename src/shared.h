@@ -28,7 +28,7 @@
 #include "storage/dsm.h"
 #include "storage/lwlock.h"
 
-#define MAX_COLLECTORS 16
+#define MAX_COLLECTORS 24
 #define MAX_HOLDS 32
 #define LAST_ERROR_LENGTH 256
 
