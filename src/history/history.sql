@@ -265,6 +265,9 @@ AS $$
             ('dbmaint_connection_history', 'at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recordings', 'recorded_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recorded_activity', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_series_samples', 'taken_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_incidents', 'updated_at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_incident_events', 'at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_change_history', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_capacity_samples', 'at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_hourly_metrics', 'hour', 'dbmaint.rollup_retention', '730d', false),
@@ -274,11 +277,14 @@ AS $$
             ('dbmaint_daily_tables', 'day', 'dbmaint.rollup_retention', '730d', false),
             -- names go after the last snapshot or daily total that has them
             ('dbmaint_objects', 'last_seen_at', 'dbmaint.rollup_retention', '730d', false),
-            ('dbmaint_statements', 'last_used_at', 'dbmaint.rollup_retention', '730d', false)
+            ('dbmaint_statements', 'last_used_at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_series', 'last_seen_at', 'dbmaint.rollup_retention', '730d', false)
            ) AS t(history, time_column, setting, otherwise, capped)
       LEFT JOIN (SELECT v.history, coalesce(current_setting('dbmaint.retention', true), '35d')::interval AS snapshots,
                         coalesce(current_setting('dbmaint.rollup_retention', true), '730d')::interval AS totals, v.late
                    FROM (VALUES ('dbmaint_objects'::name, interval '0'),
+                                -- last_seen_at is up to a day before the last reading
+                                ('dbmaint_series', interval '2 days'),
                                 -- last_used_at is up to a week before the last use;
                                 -- baselines know statements, too
                                 ('dbmaint_statements', interval '70 days')) AS v(history, late)) AS named
