@@ -444,6 +444,14 @@ BEGIN
             t.history, t.time_column, at - t.kept, t.share, batch_rows);
         EXIT WHEN expired > 0;
     END LOOP;
+    IF expired = 0 THEN
+        -- not by age alone
+        IF @extschema@.dbmaint_has_foreign_code('@extschema@.dbmaint_statement_plans'::regclass) THEN
+            left_alone := '@extschema@.dbmaint_statement_plans'::regclass;
+        ELSE
+            expired := @extschema@.dbmaint_expire_plans(at, batch_rows);
+        END IF;
+    END IF;
 
     -- not before the others are done
     IF expired = 0 AND left_alone IS NOT NULL THEN
@@ -456,7 +464,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_expire_history(timestamptz, int) IS
-'Deletes at most batch_rows rows of history, of one table of dbmaint_history_tables(), that are older than it is kept at the given time, or do not fit into dbmaint.max_history_size, oldest first; returns how many. The sampler calls it until nothing is left, each time in a transaction of its own.';
+'Deletes at most batch_rows rows of history, of one table of dbmaint_history_tables() or of the plans, that are older than it is kept at the given time, or do not fit into dbmaint.max_history_size, oldest first; returns how many. The sampler calls it until nothing is left, each time in a transaction of its own.';
 
 REVOKE ALL ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary FROM PUBLIC;
 GRANT SELECT ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary TO pg_monitor;
