@@ -234,6 +234,11 @@ read_incident(Turn *turn, RowReader *reader)
 	state_init(&watch->state);
 	read_levels(reader, &watch->state);
 	last_at = next_int(reader, 0);
+	for (int l = 0; l < ALERT_LEVELS; l++)
+	{
+		watch->state.level[l].read = true;
+		watch->state.level[l].last_at = last_at;
+	}
 	if (phase == ALERT_INACTIVE)
 		return;
 
@@ -242,11 +247,6 @@ read_incident(Turn *turn, RowReader *reader)
 	watch->state.severity = severity;
 	watch->state.since = since;
 	watch->state.flapping = flapping;
-	for (int l = 0; l < ALERT_LEVELS; l++)
-	{
-		watch->state.level[l].read = true;
-		watch->state.level[l].last_at = last_at;
-	}
 	engine_set_open(turn->engine, watch);
 }
 

@@ -148,10 +148,16 @@ hold_lower_levels(AlertState *state, const bool *held, int64_t at)
 	}
 }
 
-/* The phase, the severity and whether it flaps follow from the levels. */
+/*
+ * The phase, the severity and whether it flaps follow from the levels.  Where
+ * the last one that held ended while another is beyond, though not for long
+ * enough, the alert resolves, and what is beyond begins anew: only rules whose
+ * thresholds are in no order get there.
+ */
 static void
 sum_up(AlertState *state)
 {
+	bool		fired = state->phase == ALERT_FIRING;
 	int			holding = -1;
 	int			breaching = -1;
 
@@ -167,6 +173,11 @@ sum_up(AlertState *state)
 		if (level->holding && level->flaps >= FLAPPING_FROM)
 			state->flapping = true;
 	}
+	for (int l = 0; l < ALERT_LEVELS && fired && holding < 0; l++)
+		state->level[l].breaching = false;
+	if (fired && holding < 0)
+		breaching = -1;
+
 	state->phase = holding >= 0 ? ALERT_FIRING :
 		breaching >= 0 ? ALERT_PENDING : ALERT_INACTIVE;
 	state->severity = holding >= 0 ? holding : breaching;
