@@ -60,6 +60,7 @@ SQL_PIECES = \
 	src/alert/incidents.sql \
 	src/alert/transitions.sql \
 	src/alert/alerts.sql \
+	src/alert/backtest.sql \
 	src/history/report.sql \
 	src/history/report_totals.sql \
 	src/history/looking.sql

@@ -35,6 +35,9 @@ char	   *setting_critical_indexes = NULL;
 bool		setting_track_latency = true;
 int			setting_collector_timeout_ms = 5000;
 int			setting_max_databases = 64;
+int			setting_max_runners = 2;
+int			setting_max_pending_jobs = 1000;
+int			setting_job_timeout_s = 6 * 60 * 60;
 int			setting_recorder_size_kb = 4096;
 
 typedef struct IntSetting
@@ -117,6 +120,18 @@ static const IntSetting int_settings[] =
 		"Time that collecting the evidence of an alert may take.",
 		"An alert whose evidence takes longer goes without it. Zero means that none is collected.",
 	&setting_evidence_timeout_ms, 1000, 0, 60000, GUC_UNIT_MS},
+	{"dbmaint.max_runners",
+		"Jobs that may run at a time, each in a database of its own.",
+		NULL,
+	&setting_max_runners, 2, 1, 1000, 0},
+	{"dbmaint.max_pending_jobs",
+		"Jobs of one role that may wait in a database.",
+		NULL,
+	&setting_max_pending_jobs, 1000, 1, 1000000, 0},
+	{"dbmaint.job_timeout",
+		"Time that an attempt at a job may take.",
+		"A job's option timeout overrides it. Zero means that there is no limit.",
+	&setting_job_timeout_s, 6 * 60 * 60, 0, 2000000, GUC_UNIT_S},
 };
 
 static const StringSetting string_settings[] =

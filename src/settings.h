@@ -33,6 +33,9 @@ extern char *setting_critical_indexes;
 extern bool setting_track_latency;
 extern int	setting_collector_timeout_ms;
 extern int	setting_max_databases;
+extern int	setting_max_runners;
+extern int	setting_max_pending_jobs;
+extern int	setting_job_timeout_s;
 extern int	setting_recorder_size_kb;
 
 /*

@@ -20,6 +20,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "worker/errand.h"
 #include "worker/round.h"
 #include "worker/schedule.h"
 
@@ -41,6 +42,7 @@ typedef struct Round
 	bool		sample;			/* a row of performance_metrics is due */
 	Collection	collection;
 	bool		written;
+	ErrandKind	errand;			/* to look for work for */
 	int64		rolled_up;
 	int64		expired;
 } Round;
@@ -128,6 +130,16 @@ step_expire(void *arg)
 	Round	   *round = arg;
 
 	round->expired = history_expire(&round->extension, round->collection.at);
+}
+
+static void
+step_probe(void *arg)
+{
+	Round	   *round = arg;
+
+	if (history_ask(&round->extension, errand_infos[round->errand].probe,
+					round->collection.at))
+		errand_want(MyDatabaseId, round->errand);
 }
 
 /* Notes an error in the slot; a worker has nobody to tell but the log. */
@@ -326,6 +338,22 @@ run_roll_up(Round *round, RoundReport *report)
 }
 
 /*
+ * Looks for work that waits for an errand: its time has come, or it was left
+ * over when the server ended.
+ */
+static void
+run_probes(Round *round)
+{
+	for (int kind = 0; kind < ERRAND_KINDS; kind++)
+	{
+		if (errand_infos[kind].probe == NULL)
+			continue;
+		round->errand = kind;
+		(void) run_step(round, errand_infos[kind].name, step_probe);
+	}
+}
+
+/*
  * Now and then: rolls history up, then deletes expired rows, batch after
  * batch, each in its own transaction.
  */
@@ -447,6 +475,7 @@ round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
 		slot->samples = *round->collection.now;
 	}
 	run_alerts(round, report);
+	run_probes(round);
 	run_expiry(round, report);
 	note_round(slot, at, started);
 	return ROUND_DONE;
