@@ -116,6 +116,14 @@ typedef struct DatabaseSlot
 	char		last_error[LAST_ERROR_LENGTH];
 	Errand		errands[ERRAND_KINDS];
 
+	TimestampTz alert_at;		/* the last turn of the alerts, and what it
+								 * found */
+	int			alert_rules;
+	int			alert_series;
+	int			alert_pending;
+	int			alert_firing;
+	double		alert_judged_ms;
+
 	SampleMemory samples;
 	SnapshotArea snapshots[SNAPSHOT_KINDS];
 } DatabaseSlot;

@@ -54,14 +54,14 @@ refuse_cancels(void)
 }
 
 static void
-begin_transaction(void)
+begin_transaction(int timeout_ms)
 {
 	cancellable = true;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	/* SPI arms no statement_timeout in a background worker */
-	enable_timeout_after(STATEMENT_TIMEOUT, setting_collector_timeout_ms);
+	enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
 }
 
 static void
@@ -102,6 +102,12 @@ undo_step(bool own_transaction, ResourceOwner owner)
 char *
 guard_run(const char *what, GuardedStep step, void *arg)
 {
+	return guard_run_for(what, step, arg, setting_collector_timeout_ms);
+}
+
+char *
+guard_run_for(const char *what, GuardedStep step, void *arg, int timeout_ms)
+{
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	bool		own_transaction = !IsTransactionState();
@@ -113,7 +119,7 @@ guard_run(const char *what, GuardedStep step, void *arg)
 	PG_TRY();
 	{
 		if (own_transaction)
-			begin_transaction();
+			begin_transaction(timeout_ms);
 		MemoryContextSwitchTo(caller);
 		step(arg);
 		MemoryContextSwitchTo(caller);

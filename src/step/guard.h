@@ -25,6 +25,10 @@ typedef void (*GuardedStep) (void *arg);
  */
 extern char *guard_run(const char *what, GuardedStep step, void *arg);
 
+/* The same with a time limit of its own. */
+extern char *guard_run_for(const char *what, GuardedStep step, void *arg,
+						   int timeout_ms);
+
 /*
  * Writes the message of a step that failed, as guard_run() returned it, to the
  * log: while a step fails in the same way, once a minute at most, however many
