@@ -52,6 +52,13 @@ SQL_PIECES = \
 	src/health/health.sql \
 	src/forecast/forecast.sql \
 	src/forecast/capacity.sql \
+	src/evidence/relations.sql \
+	src/evidence/evidence.sql \
+	src/evidence/sections_sessions.sql \
+	src/evidence/sections_history.sql \
+	src/evidence/sections_subject.sql \
+	src/evidence/cause.sql \
+	src/evidence/explain.sql \
 	src/history/report.sql \
 	src/history/report_totals.sql \
 	src/history/looking.sql

@@ -26,6 +26,13 @@ typedef void (*GuardedStep) (void *arg);
 extern char *guard_run(const char *what, GuardedStep step, void *arg);
 
 /*
+ * The same, with a time limit of the step's own beside the other one; a step
+ * that passes it fails.  A step in such a step has no other limit than that.
+ */
+extern char *guard_run_within(const char *what, GuardedStep step, void *arg,
+							  int limit_ms);
+
+/*
  * Writes the message of a step that failed, as guard_run() returned it, to the
  * log: while a step fails in the same way, once a minute at most, however many
  * others fail in turn with it.
