@@ -59,6 +59,8 @@ SQL_PIECES = \
 	src/evidence/sections_subject.sql \
 	src/evidence/cause.sql \
 	src/evidence/explain.sql \
+	src/evidence/incident.sql \
+	src/health/daily_check.sql \
 	src/history/report.sql \
 	src/history/report_totals.sql \
 	src/history/looking.sql

@@ -8,8 +8,8 @@
  *                 where those are too many); 1 for metrics of locks
  *   statement     its increase / all there is now (a quarter of the increase
  *                 at least; halved if it waits on the relation that is blocked)
- *   running       the same in sessions that execute it, times 0.9: seen by
- *                 looks, and before it ends
+ *   running       the same in sessions that execute it, as looks saw it before
+ *                 it ends, times 0.9; times 0.2 if calls of it have ended
  *   setting       the increase of all statements that got slower / all there
  *                 is now, times 0.95, where no single one stands for them; 0.1
  *                 where nothing is known of statements
@@ -251,7 +251,9 @@ AS $$
       FROM e, statement AS s LEFT JOIN related AS r ON r.query_id = s.s ->> 'query_id' AND r.place = 1
      WHERE e.applies AND s.share >= 0.25 AND s.load >= 0.1
     UNION ALL
-    SELECT 0.9 * @extschema@.dbmaint_json_number(q -> 'load_ratio'), 3,
+    -- one that has ended calls, too, is judged by those first
+    SELECT CASE WHEN EXISTS (SELECT FROM @extschema@.dbmaint_json_list(e.statements -> 'top') AS s WHERE s ->> 'query_id' = q ->> 'query_id') THEN 0.2 ELSE 0.9 END
+           * @extschema@.dbmaint_json_number(q -> 'load_ratio'), 3,
            format('query %s%s: %s to %s sessions at a time execute it, %s %% of the increase', q ->> 'query_id', coalesce(' on ' || (q ->> 'relation'), ''),
                   q ->> 'sessions_before', q ->> 'sessions_now', round(100 * @extschema@.dbmaint_json_number(q -> 'share_ratio')))
            || coalesce('; ' || (SELECT @extschema@.dbmaint_change_text(c::jsonb)
