@@ -191,18 +191,31 @@ $$;
 COMMENT ON FUNCTION dbmaint_set_baseline(text, timestamptz, timestamptz) IS
 'Keeps what each statement did in a range under a name, for dbmaint_compare_with(); sets it anew where the name is taken. Returns how many statements ran. It writes, so it is for the superuser and whom he grants it; to delete one, delete its row of dbmaint_baselines.';
 
+CREATE TYPE dbmaint_comparison AS (
+    query_id bigint,
+    query text,
+    database name,
+    username name,
+    change text,
+    change_ms_per_hour float8,
+    from_calls_ms_per_hour float8,
+    from_mean_ms_per_hour float8,
+    before_calls_per_hour float8,
+    after_calls_per_hour float8,
+    before_mean_ms float8,
+    after_mean_ms float8,
+    before_ms_per_hour float8,
+    after_ms_per_hour float8,
+    statement_id int
+);
+COMMENT ON TYPE dbmaint_comparison IS
+'What a statement did in one range beside another, see dbmaint_compare().';
+
 CREATE FUNCTION dbmaint_compare_lists(
     before_ids dbmaint_packed, before_calls dbmaint_packed,
     before_us dbmaint_packed, before_hours float8,
-    after_from timestamptz, after_to timestamptz,
-    OUT query_id bigint, OUT query text, OUT database name, OUT username name,
-    OUT change text, OUT change_ms_per_hour float8,
-    OUT from_calls_ms_per_hour float8, OUT from_mean_ms_per_hour float8,
-    OUT before_calls_per_hour float8, OUT after_calls_per_hour float8,
-    OUT before_mean_ms float8, OUT after_mean_ms float8,
-    OUT before_ms_per_hour float8, OUT after_ms_per_hour float8,
-    OUT statement_id int)
-RETURNS SETOF record
+    after_from timestamptz, after_to timestamptz)
+RETURNS SETOF dbmaint_comparison
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -251,15 +264,8 @@ COMMENT ON FUNCTION dbmaint_compare_lists(dbmaint_packed, dbmaint_packed, dbmain
 
 CREATE FUNCTION dbmaint_compare(
     before_from timestamptz, before_to timestamptz,
-    after_from timestamptz, after_to timestamptz,
-    OUT query_id bigint, OUT query text, OUT database name, OUT username name,
-    OUT change text, OUT change_ms_per_hour float8,
-    OUT from_calls_ms_per_hour float8, OUT from_mean_ms_per_hour float8,
-    OUT before_calls_per_hour float8, OUT after_calls_per_hour float8,
-    OUT before_mean_ms float8, OUT after_mean_ms float8,
-    OUT before_ms_per_hour float8, OUT after_ms_per_hour float8,
-    OUT statement_id int)
-RETURNS SETOF record
+    after_from timestamptz, after_to timestamptz)
+RETURNS SETOF dbmaint_comparison
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -282,15 +288,8 @@ COMMENT ON FUNCTION dbmaint_compare(timestamptz, timestamptz, timestamptz, times
 
 CREATE FUNCTION dbmaint_compare_with(
     baseline text, from_at timestamptz DEFAULT now() - interval '1 hour',
-    to_at timestamptz DEFAULT now(),
-    OUT query_id bigint, OUT query text, OUT database name, OUT username name,
-    OUT change text, OUT change_ms_per_hour float8,
-    OUT from_calls_ms_per_hour float8, OUT from_mean_ms_per_hour float8,
-    OUT before_calls_per_hour float8, OUT after_calls_per_hour float8,
-    OUT before_mean_ms float8, OUT after_mean_ms float8,
-    OUT before_ms_per_hour float8, OUT after_ms_per_hour float8,
-    OUT statement_id int)
-RETURNS SETOF record
+    to_at timestamptz DEFAULT now())
+RETURNS SETOF dbmaint_comparison
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
