@@ -25,6 +25,7 @@ SQL_PIECES = \
 	src/latency/latency.sql \
 	src/packed/packed.sql \
 	src/history/rollup.sql \
+	src/history/rollup_hours.sql \
 	src/history/history.sql \
 	src/collect/collect.sql \
 	src/statement/statement.sql \

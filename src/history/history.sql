@@ -268,6 +268,7 @@ AS $$
             ('dbmaint_change_history', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_capacity_samples', 'at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_hourly_metrics', 'hour', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_packed_hours', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_metrics', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_statements', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_indexes', 'day', 'dbmaint.rollup_retention', '730d', false),
