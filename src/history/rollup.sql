@@ -440,15 +440,18 @@ BEGIN
     IF rolled_up = 0 THEN
         rolled_up := @extschema@.dbmaint_roll_up_totals(at, most_days);
     END IF;
-    -- not before all samples of a day are rolled up
+    -- not before all samples and snapshots of a day are rolled up
     IF rolled_up = 0 THEN
         rolled_up := @extschema@.dbmaint_pack_hours(at, most_packed_days);
+    END IF;
+    IF rolled_up = 0 THEN
+        rolled_up := @extschema@.dbmaint_close_days(at, most_days);
     END IF;
     RETURN rolled_up;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_roll_up(timestamptz) IS
-'Rolls up the hours and days that were over at the given time and are not rolled up yet, a bounded number, oldest first, then packs the hours of days whose samples have expired; returns how many. Samples that came late are taken in the next call if they are of the last day, else once a day. The sampler calls it until nothing is left, before history expires, each time in a transaction of its own.';
+'Rolls up the hours and days that were over at the given time and are not rolled up yet, a bounded number, oldest first, then packs the hours of days whose samples have expired, and adds days of indexes and tables to their months; returns how many. Samples that came late are taken in the next call if they are of the last day, else once a day. The sampler calls it until nothing is left, before history expires, each time in a transaction of its own.';
 
 REVOKE ALL ON dbmaint_hourly_metrics, dbmaint_daily_metrics FROM PUBLIC;
 GRANT SELECT ON dbmaint_hourly_metrics, dbmaint_daily_metrics TO pg_monitor;

@@ -148,8 +148,8 @@ BEGIN
                               ELSE 'CASE WHEN count(r.%1$I) > 0 THEN array_agg(coalesce(%3$s, -9223372036854775808)::bigint ORDER BY r.hour) END::%2$I.dbmaint_packed'
                               END, c.name, schema,
                               CASE WHEN c.type = 'float8'::regtype
-                                   -- NaN is the greatest
-                                   THEN format('least(greatest(round(r.%I * %s), -9.2e18), 9.2e18)::bigint', c.name, c.units_in_one)
+                                   -- NaN is the greatest; greatest() passes over NULL
+                                   THEN format('CASE WHEN r.%1$I IS NOT NULL THEN least(greatest(round(r.%1$I * %2$s), -9.2e18), 9.2e18)::bigint END', c.name, c.units_in_one)
                                    ELSE format('r.%I', c.name) END), ', '))
               FROM @extschema@.dbmaint_packed_columns() AS c)
           USING me, days;
