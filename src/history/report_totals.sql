@@ -185,7 +185,7 @@ AS $$
                       FROM done AS d WHERE d.object_id IS NULL) AS o) AS n
 $$;
 COMMENT ON FUNCTION dbmaint_review_indexes(timestamptz, timestamptz) IS
-'What all indexes of user tables, and the critical ones, did on the days (of UTC) that began in the range: idx_tup_fetch / idx_tup_read and the hit ratio of their blocks (from 0 to 1, NULL where nothing was read), how many were not used while their table was scanned 100 times or more and nothing but queries needs them, how many are new and gone, with at most five names of each, by how many bytes they grew, and of how many it is only known by month what they did on some day (see dbmaint_index_sums()): they count as used if their month says so. Part of dbmaint_report_indexes().';
+'What all indexes of user tables, and the critical ones, did on the days (of UTC) that began in the range: idx_tup_fetch / idx_tup_read and the hit ratio of their blocks (from 0 to 1, NULL where nothing was read), how many were not used while their table was scanned 100 times or more and nothing but queries needs them, how many are new and gone, with at most five names of each, by how many bytes they grew, and of how many it is only known by month what they did on some day (see dbmaint_index_sums()): these count as unused if they were not used in its month. Part of dbmaint_report_indexes().';
 
 CREATE FUNCTION dbmaint_report_indexes(
     from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
@@ -223,7 +223,7 @@ AS $$
                ('unused_indexes', '1', CASE WHEN t.days > 0 THEN t.unused END, CASE WHEN l.days > 0 THEN l.unused END, NULL,
                 coalesce(t.unused_names || CASE WHEN t.unused > 5 THEN ' and others' ELSE '' END || ': not used in the period while their tables were. Look at dbmaint_unused_indexes() before dropping one.',
                          'None that nothing but queries needs.')
-                || CASE WHEN t.known_by_month > 0 THEN format(' Of %s indexes it is only known by month when they were used; used in the month counts as used.', t.known_by_month) ELSE '' END),
+                || CASE WHEN t.known_by_month > 0 THEN format(' Of %s it is only known by month what they or their tables did: they count if they were not used in the month.', t.known_by_month) ELSE '' END),
                ('indexes', '1', CASE WHEN t.days > 0 THEN t.indexes END, CASE WHEN l.days > 0 THEN l.indexes END, NULL,
                 'At the end of the period, of user tables.'),
                ('new_indexes', '1', CASE WHEN t.days > 0 THEN t.added END, CASE WHEN l.days > 0 THEN l.added END, NULL,

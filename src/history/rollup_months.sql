@@ -27,12 +27,12 @@ AS $$
             'dbmaint_total_index_day', 'dbmaint_index_days', ARRAY['index_bytes'],
             ARRAY['e.idx_scan', 'e.idx_blks_hit::float8 + e.idx_blks_read', 'e.idx_blks_read', 'abs(e.grown_bytes::float8)',
                   'CASE WHEN e.critical THEN 1 + e.idx_scan::float8 ELSE 0 END'],
-            ARRAY[30, 20, 20, 20, 50]),
+            ARRAY[25, 15, 15, 15, 50]),
            ('t', 'dbmaint_daily_tables', 'dbmaint_monthly_tables', 'dbmaint_table_snapshots',
             'dbmaint_total_table_day', 'dbmaint_table_days', ARRAY['n_live_tup', 'n_dead_tup', 'table_bytes', 'toast_bytes'],
             ARRAY['e.seq_scan::float8 + e.idx_scan', 'e.seq_tup_read', 'e.n_tup_ins::float8 + e.n_tup_upd + e.n_tup_del',
                   'e.heap_blks_read', 'abs(e.grown_bytes::float8)'],
-            ARRAY[20, 15, 30, 15, 15])
+            ARRAY[15, 10, 20, 10, 10])
 $$;
 COMMENT ON FUNCTION dbmaint_month_kinds() IS
 'What has months: its tables, the functions that make a day of snapshots and that give days, the columns of which the last value counts, and by which measures a closed day keeps how many apart (of indexes also the first 50 of dbmaint.critical_indexes).';
@@ -141,7 +141,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     me oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
-    over_at timestamptz := date_trunc('day', at, 'UTC') - interval '48 hours';
+    over_at timestamptz := date_trunc('day', at, 'UTC') - interval '72 hours';
     c record;
     closed bigint := 0;
 BEGIN

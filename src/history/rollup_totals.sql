@@ -240,12 +240,12 @@ AS $$
         SELECT t.statement_id, t.calls, least(round(t.total_exec_time_ms * 1000), 9.2e18::float8)::bigint AS exec_us,
                least(round(coalesce(t.max_exec_time_ms, 0) * 1000), 9.2e18::float8)::bigint AS max_us, t."rows",
                t.shared_blks_hit, t.shared_blks_read, t.temp_blks_written, coalesce(t.wal_bytes, 0) AS wal_bytes,
-               -- what a review names: 300 at most
+               -- what a review names: 230 at most
                row_number() OVER (ORDER BY t.total_exec_time_ms DESC, t.statement_id) <= 100
-               OR t.calls > 0 AND row_number() OVER (ORDER BY t.calls DESC, t.statement_id) <= 50
-               OR t.shared_blks_read > 0 AND row_number() OVER (ORDER BY t.shared_blks_read DESC, t.statement_id) <= 50
-               OR t.temp_blks_written > 0 AND row_number() OVER (ORDER BY t.temp_blks_written DESC, t.statement_id) <= 50
-               OR t.wal_bytes > 0 AND row_number() OVER (ORDER BY t.wal_bytes DESC NULLS LAST, t.statement_id) <= 50 AS listed
+               OR t.calls > 0 AND row_number() OVER (ORDER BY t.calls DESC, t.statement_id) <= 40
+               OR t.shared_blks_read > 0 AND row_number() OVER (ORDER BY t.shared_blks_read DESC, t.statement_id) <= 30
+               OR t.temp_blks_written > 0 AND row_number() OVER (ORDER BY t.temp_blks_written DESC, t.statement_id) <= 30
+               OR t.wal_bytes > 0 AND row_number() OVER (ORDER BY t.wal_bytes DESC NULLS LAST, t.statement_id) <= 30 AS listed
           FROM @extschema@.dbmaint_total_statements($1, $1 + interval '24 hours') AS t
     ), kept AS (
         SELECT CASE WHEN r.listed THEN r.statement_id ELSE 0 END::bigint AS id,
@@ -275,7 +275,7 @@ AS $$
       FROM taken AS t, lists AS l
 $$;
 COMMENT ON FUNCTION dbmaint_total_statement_day(timestamptz) IS
-'The row of dbmaint_daily_statements for the day that begins at the given time, from its snapshots: apart are the 100 statements that took most time and the 50 that ran most often, read or spilled most blocks, or wrote most WAL. No row where there is no snapshot.';
+'The row of dbmaint_daily_statements for the day that begins at the given time, from its snapshots: apart are the 100 statements that took most time, the 40 that ran most often, and the 30 that read or spilled most blocks or wrote most WAL. No row where there is no snapshot.';
 
 CREATE FUNCTION dbmaint_total_index_day(day timestamptz)
 RETURNS SETOF dbmaint_daily_indexes
