@@ -33,7 +33,8 @@ COMMENT ON COLUMN dbmaint_packed_hours.hours IS
 DO $$
 DECLARE
     c record;
-    form text;
+    hours CONSTANT pg_catalog.regclass := '@extschema@.dbmaint_packed_hours';
+    form pg_catalog.regtype;
 BEGIN
     FOR c IN
         SELECT a.attname, a.atttypid, pg_catalog.col_description(a.attrelid, a.attnum) AS description
@@ -43,10 +44,10 @@ BEGIN
          ORDER BY a.attnum
     LOOP
         form := CASE WHEN c.atttypid OPERATOR(pg_catalog.=) '@extschema@.dbmaint_histogram'::pg_catalog.regtype
-                     THEN '@extschema@.dbmaint_histogram[]' ELSE '@extschema@.dbmaint_packed' END;
-        EXECUTE pg_catalog.format('ALTER TABLE @extschema@.dbmaint_packed_hours ADD COLUMN %I %s', c.attname, form);
-        EXECUTE pg_catalog.format('COMMENT ON COLUMN @extschema@.dbmaint_packed_hours.%I IS %L',
-                                  c.attname, pg_catalog.concat('Of each hour: ', c.description));
+                     THEN '@extschema@.dbmaint_histogram[]'::pg_catalog.regtype ELSE '@extschema@.dbmaint_packed'::pg_catalog.regtype END;
+        EXECUTE pg_catalog.format('ALTER TABLE %s ADD COLUMN %I %s', hours, c.attname, form);
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L',
+                                  hours, c.attname, pg_catalog.concat('Of each hour: ', c.description));
     END LOOP;
 END
 $$;
