@@ -56,8 +56,10 @@ sub check_works
 			SELECT count(*) FROM $schema.dbmaint_weekly_trend;
 			SELECT count(*) FROM $schema.dbmaint_monthly_summary;
 			SELECT $schema.dbmaint_expire_history();
+			SELECT $schema.dbmaint_pack_hours(now() + interval '90 days', 100) + $schema.dbmaint_close_days(now(), 100);
+			SELECT count(*) >= 0 FROM $schema.dbmaint_index_monthly();
 		}),
-		"t\n1\n1\n0",
+		"t\n1\n1\n0\n0\nt",
 		"$what: the views and functions of history work");
 	is( $node->safe_psql($database, qq{
 			SELECT count(*) FROM pg_depend d, pg_extension e

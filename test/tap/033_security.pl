@@ -94,6 +94,7 @@ is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) 
 # Writing, and what samplers call, is for the owner.
 my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_expire_history dbmaint_expire_table dbmaint_expire_plans dbmaint_roll_up dbmaint_roll_up_metrics dbmaint_roll_up_totals
+  dbmaint_pack_hours dbmaint_close_days dbmaint_close_day
   dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server
   dbmaint_known_objects dbmaint_name_objects dbmaint_bury_objects
   dbmaint_find_statements dbmaint_store_statements dbmaint_statements_without_text
@@ -329,6 +330,11 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_response_time('1 hour'::interval)",
 	"dbmaint_response_time(now() - interval '2 days', now())",
 	"dbmaint_metrics_by('day'::text, now() - interval '2 days', now())",
+	"dbmaint_index_sums(now() - interval '40 days', now())", "dbmaint_table_sums(now() - interval '40 days', now())",
+	"dbmaint_index_monthly('-infinity'::timestamptz, now())", "dbmaint_table_monthly('-infinity'::timestamptz, now())",
+	"dbmaint_close_day('i'::text, date_trunc('day', now(), 'UTC'))", "dbmaint_close_day('t'::text, date_trunc('day', now(), 'UTC'))",
+	"dbmaint_close_days(now() + interval '9 days', 10)", "dbmaint_pack_hours(now() + interval '90 days', 10)",
+	"dbmaint_rolled_up_hours(ARRAY[date_trunc('day', now(), 'UTC')])",
 	'dbmaint_roll_up(now())',
 	'dbmaint_weekly_report(current_date)',
 	'dbmaint_monthly_audit(current_date)',
