@@ -6,11 +6,12 @@ RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (coalesce($1[($2 + 1) / 2 - $2 + cardinality($1)], 0)
-            + coalesce($1[($2 + 2) / 2 - $2 + cardinality($1)], 0)) / 2
+    SELECT CASE WHEN $1 IS NOT NULL THEN
+               (coalesce($1[($2 + 1) / 2 - $2 + cardinality($1)], 0)
+                + coalesce($1[($2 + 2) / 2 - $2 + cardinality($1)], 0)) / 2 END
 $$;
 COMMENT ON FUNCTION dbmaint_ascending_median(float8[], int) IS
-'The median of so many numbers, none negative, of which the array has those that are not 0, ascending';
+'The median of so many numbers, none negative, of which the array has those that are not 0, ascending; NULL for NULL';
 
 CREATE FUNCTION dbmaint_compare_with_baseline(since_at timestamptz, at timestamptz,
     measure text, this_database boolean,

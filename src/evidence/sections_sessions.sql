@@ -444,18 +444,17 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     recording bigint;
-    kept record;
+    kept jsonb := '{}';
 BEGIN
     IF @extschema@.dbmaint_is_live($4) AND current_setting('transaction_read_only') = 'off'
        AND has_table_privilege('@extschema@.dbmaint_recorded_activity', 'INSERT') THEN
         recording := @extschema@.dbmaint_keep_recording($4);
-        SELECT g.from_at, g.to_at, g.observations INTO kept
+        SELECT jsonb_build_object('recording_id', g.recording_id, 'from_at', g.from_at, 'to_at', g.to_at,
+                                  'observations', g.observations, 'complete', false)
+          INTO kept
           FROM @extschema@.dbmaint_recordings AS g WHERE g.recording_id = recording;
     END IF;
-    RETURN jsonb_build_object('running', @extschema@.dbmaint_evidence_running($3, $4))
-        || CASE WHEN recording IS NULL THEN '{}' ELSE
-               jsonb_build_object('recording_id', recording, 'from_at', kept.from_at, 'to_at', kept.to_at,
-                                  'observations', kept.observations, 'complete', false) END
+    RETURN jsonb_build_object('running', @extschema@.dbmaint_evidence_running($3, $4)) || kept
         || @extschema@.dbmaint_evidence_timeline($4 - interval '5 minutes', $4);
 END
 $$;
