@@ -425,7 +425,7 @@ AS $$
          LIMIT 5
     )
     SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-               'query_id', s.query_id::text, 'relation', m.relation,
+               'query_id', s.query_id::text, 'relation', coalesce(m.relation, k.relation),
                'sessions_before', @extschema@.dbmaint_brief(s.before::float8),
                'sessions_now', @extschema@.dbmaint_brief(s.now::float8),
                'share_ratio', @extschema@.dbmaint_brief(s.share::float8),
@@ -433,6 +433,16 @@ AS $$
                ORDER BY s.now - s.before DESC, s.query_id), '[]')
       FROM shared AS s
       LEFT JOIN LATERAL @extschema@.dbmaint_query_relation(s.query_id::bigint) AS m ON s.now > 0
+      -- a text is known when it ends; until then, what it has locked tells
+      LEFT JOIN LATERAL (SELECT @extschema@.dbmaint_relation_name(c.oid::oid) AS relation
+                           FROM pg_stat_activity AS a
+                           JOIN pg_locks AS l ON l.pid = a.pid AND l.locktype = 'relation' AND l.granted
+                           JOIN pg_class AS c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'm')
+                          WHERE a.query_id = s.query_id AND a.datname = current_database()
+                            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                            AND c.relnamespace <> 'pg_catalog'::regnamespace
+                          ORDER BY @extschema@.dbmaint_stored_bytes(c.oid::oid) DESC, c.oid LIMIT 1) AS k
+             ON s.now > 0 AND m.relation IS NULL AND @extschema@.dbmaint_is_live($2)
 $$;
 COMMENT ON FUNCTION dbmaint_evidence_running(timestamptz, timestamptz) IS
 'Part of dbmaint_evidence_recorder(): the statements that most sessions were executing, beside those that waited for locks, since it was bad and in the five minutes before; statements that have not ended yet are in no other list';

@@ -50,8 +50,9 @@ sub evidence
 sub start
 {
 	my ($session, $sql) = @_;
-	$session->{in} .= "$sql;\n";
-	$session->{handle}->pump while length $session->{in};
+	$session->{out} = '';
+	$session->{in} .= "\\echo sent\n$sql;\n";
+	$session->{handle}->pump until $session->{out} =~ /^sent$/m;
 	return;
 }
 
@@ -64,6 +65,7 @@ sub waiting
 # Everybody waits for one who went to lunch.
 foreach my $table ([ 'accounts', 'accounts' ], [ qq{"$quoted"}, '"acc""ount\'s?of rüben"' ])
 {
+	my $begun = sql('SELECT clock_timestamp()');
 	my $idle = session($node, 'postgres', "SET application_name = 'lunch'; BEGIN; UPDATE $table->[0] SET amount = 1 WHERE id = 1");
 	my @waiting = map { session($node, 'postgres', "SET application_name = 'till'") } 1 .. 4;
 	start($_, "UPDATE $table->[0] SET amount = 2 WHERE id = 1") foreach @waiting;
@@ -82,7 +84,7 @@ foreach my $table ([ 'accounts', 'accounts' ], [ qq{"$quoted"}, '"acc""ount\'s?o
 	# over, but recorded
 	start($idle, 'COMMIT');
 	leave($_) foreach $idle, @waiting;
-	my ($text, $cause, $found) = evidence('blocked_sessions', '');
+	my ($text, $cause, $found) = evidence('blocked_sessions', '', $begun);
 	like($cause, qr/^blocked by pid $idle->{pid} \(idle in transaction.*from .* to /, 'afterwards, the recorder knows');
 	cmp_ok($found->{recorder}{observations}, '>', 0, 'what it holds is kept');
 }
