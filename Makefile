@@ -55,7 +55,12 @@ SQL_PIECES = \
 	src/forecast/forecast.sql \
 	src/forecast/capacity.sql \
 	src/alert/rules.sql \
+	src/alert/set_rule.sql \
+	src/alert/silences.sql \
 	src/alert/incidents.sql \
+	src/alert/transitions.sql \
+	src/alert/alerts.sql \
+	src/alert/backtest.sql \
 	src/evidence/relations.sql \
 	src/evidence/evidence.sql \
 	src/evidence/sections_sessions.sql \

@@ -26,6 +26,7 @@ int			setting_objects_interval_s = 1800;
 int			setting_activity_interval_ms = 1000;
 int			setting_activity_history_interval_s = 60;
 int			setting_signals_interval_s = 60;
+int			setting_evidence_timeout_ms = 1000;
 int			setting_retention_min = 35 * 24 * 60;
 int			setting_rollup_retention_min = 730 * 24 * 60;
 int			setting_max_history_size_mb = 1024;
@@ -115,6 +116,10 @@ static const IntSetting int_settings[] =
 		"Time that one step of a sampler's round may take.",
 		NULL,
 	&setting_collector_timeout_ms, 5000, 100, 600000, GUC_UNIT_MS},
+	{"dbmaint.evidence_timeout",
+		"Time that collecting the evidence of an alert may take.",
+		"An alert whose evidence takes longer goes without it. Zero means that none is collected.",
+	&setting_evidence_timeout_ms, 1000, 0, 60000, GUC_UNIT_MS},
 	{"dbmaint.max_runners",
 		"Jobs that may run at a time, each in a database of its own.",
 		NULL,

@@ -41,6 +41,7 @@ CREATE TABLE dbmaint_incidents (
 CREATE INDEX dbmaint_incidents_updated_at_idx ON dbmaint_incidents (updated_at);
 CREATE UNIQUE INDEX dbmaint_incidents_open_idx ON dbmaint_incidents (database_oid, metric, instance)
     WHERE state <> 'resolved';
+CREATE INDEX dbmaint_incidents_attention_idx ON dbmaint_incidents (attention_at) WHERE attention_at IS NOT NULL;
 COMMENT ON TABLE dbmaint_incidents IS
 'The alerts that are pending or firing, and those that fired before. One incident is one episode of a metric and an instance, whatever severities it went through; one that was pending and never fired is deleted.';
 COMMENT ON COLUMN dbmaint_incidents.incident_id IS
@@ -151,3 +152,4 @@ COMMENT ON COLUMN dbmaint_incident_events.note IS
 
 REVOKE ALL ON dbmaint_incidents, dbmaint_incident_events FROM PUBLIC;
 GRANT SELECT ON dbmaint_incidents, dbmaint_incident_events TO pg_monitor;
+REVOKE ALL ON SEQUENCE dbmaint_incidents_incident_id_seq, dbmaint_incident_events_event_id_seq FROM PUBLIC;

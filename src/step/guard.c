@@ -54,14 +54,14 @@ refuse_cancels(void)
 }
 
 static void
-begin_transaction(void)
+begin_transaction(int timeout_ms)
 {
 	cancellable = true;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	/* SPI arms no statement_timeout in a background worker */
-	enable_timeout_after(STATEMENT_TIMEOUT, setting_collector_timeout_ms);
+	enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
 }
 
 static void
@@ -144,14 +144,13 @@ stop_limit(void)
 	return limit_passed;
 }
 
-char *
-guard_run(const char *what, GuardedStep step, void *arg)
-{
-	return guard_run_within(what, step, arg, 0);
-}
-
-char *
-guard_run_within(const char *what, GuardedStep step, void *arg, int limit_ms)
+/*
+ * Runs the step: for timeout_ms at most if the transaction is its own, for
+ * limit_ms (0: no limit) in any case.
+ */
+static char *
+run_step(const char *what, GuardedStep step, void *arg, int timeout_ms,
+		 int limit_ms)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
@@ -166,7 +165,7 @@ guard_run_within(const char *what, GuardedStep step, void *arg, int limit_ms)
 	PG_TRY();
 	{
 		if (own_transaction)
-			begin_transaction();
+			begin_transaction(timeout_ms);
 		MemoryContextSwitchTo(caller);
 		step(arg);
 		MemoryContextSwitchTo(caller);
@@ -204,6 +203,24 @@ guard_run_within(const char *what, GuardedStep step, void *arg, int limit_ms)
 	PG_END_TRY();
 
 	return failure;
+}
+
+char *
+guard_run(const char *what, GuardedStep step, void *arg)
+{
+	return run_step(what, step, arg, setting_collector_timeout_ms, 0);
+}
+
+char *
+guard_run_for(const char *what, GuardedStep step, void *arg, int timeout_ms)
+{
+	return run_step(what, step, arg, timeout_ms, 0);
+}
+
+char *
+guard_run_within(const char *what, GuardedStep step, void *arg, int limit_ms)
+{
+	return run_step(what, step, arg, setting_collector_timeout_ms, limit_ms);
 }
 
 /* By the monotonic clock: the other one may be set. */

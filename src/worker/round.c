@@ -10,6 +10,7 @@
 #include "compat.h"
 
 #include "access/xact.h"
+#include "alert/alert.h"
 #include "collect/series.h"
 #include "history/history.h"
 #include "mb/pg_wchar.h"
@@ -380,6 +381,32 @@ run_expiry(Round *round, RoundReport *report)
 	} while (round->expired > 0);
 }
 
+/* Judges what was read; an error costs its step. */
+static void
+run_alerts(Round *round, RoundReport *report)
+{
+	DatabaseSlot *slot = round->slot;
+	AlertReport alerts;
+	ListCell   *cell;
+
+	alert_turn(&round->extension, &round->collection, round->sample,
+			   shared_state->rotating, &alerts);
+	foreach(cell, alerts.failures)
+	{
+		note_error(slot, lfirst(cell));
+		report->alert_failure = lfirst(cell);
+	}
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	slot->alert_at = round->collection.at;
+	slot->alert_rules = alerts.rules;
+	slot->alert_series = Max(slot->alert_series, alerts.series);
+	slot->alert_pending = alerts.pending;
+	slot->alert_firing = alerts.firing;
+	slot->alert_judged_ms = alerts.judged_ms;
+	LWLockRelease(shared_state->lock);
+}
+
 static void
 prepare_collection(Round *round, TimestampTz at)
 {
@@ -447,6 +474,7 @@ round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
 			return ROUND_NOT_INSTALLED;
 		slot->samples = *round->collection.now;
 	}
+	run_alerts(round, report);
 	run_probes(round);
 	run_expiry(round, report);
 	note_round(slot, at, started);
