@@ -56,7 +56,8 @@ RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE WHEN $1 < 10000 THEN trim_scale(CASE WHEN abs($1) < 10 THEN round($1::numeric, 2) ELSE round($1::numeric) END) || ' ms'
+    SELECT CASE WHEN $1 < 1000 THEN trim_scale(CASE WHEN abs($1) < 10 THEN round($1::numeric, 2) ELSE round($1::numeric) END) || ' ms'
+                WHEN $1 < 10000 THEN trim_scale(round($1::numeric / 1000, 1)) || ' s'
                 WHEN $1 < 120000 THEN round($1 / 1000) || ' s'
                 WHEN $1 < 7200000 THEN round($1 / 60000) || ' min'
                 WHEN $1 < 172800000 THEN round($1 / 3600000) || ' h'
@@ -173,7 +174,8 @@ AS $$
        AND @extschema@.dbmaint_json_number(k -> 'looks') >= 2
        AND NOT EXISTS (SELECT FROM blocker AS b WHERE b.root -> 'pid' = k -> 'pid')
     UNION ALL
-    SELECT 0.9, 6, format('%s%s%s', @extschema@.dbmaint_session_text(t::jsonb),
+    SELECT 0.9, 6, format('%s%s%s%s', @extschema@.dbmaint_session_text(t::jsonb),
+               CASE WHEN t ->> 'kind' = 'prepared transaction' THEN ' since ' || @extschema@.dbmaint_time_text(t -> 'since_at') END,
                coalesce(' of application ' || quote_literal(t ->> 'application'), ''),
                CASE WHEN t ->> 'state' LIKE 'idle in transaction%' AND t ? 'query_id' THEN
                    format(', last query %s%s', t ->> 'query_id', coalesce(' on ' || (t ->> 'relation'), ''))
@@ -316,7 +318,9 @@ AS $$
                       pg_size_pretty(@extschema@.dbmaint_json_number(s -> 'retained_bytes')::bigint))
           FROM e, @extschema@.dbmaint_json_list(e.subject -> 'slots') WITH ORDINALITY AS o(s, n) WHERE e.family = 'disk' AND n = 1
         UNION ALL
-        SELECT @extschema@.dbmaint_json_number(e.subject -> 'wal_bytes') - @extschema@.dbmaint_json_number(e.subject -> 'max_wal_size_bytes'), 3,
+        -- beyond what the server keeps by itself, and a slot
+        SELECT @extschema@.dbmaint_json_number(e.subject -> 'wal_bytes') - @extschema@.dbmaint_json_number(e.subject -> 'max_wal_size_bytes')
+               - coalesce(@extschema@.dbmaint_json_number(e.subject #> '{slots,0,retained_bytes}'), 0), 3,
                format('WAL takes %s', pg_size_pretty(@extschema@.dbmaint_json_number(e.subject -> 'wal_bytes')::bigint))
                || CASE WHEN e.subject #> '{archiver,failing}' = 'true' THEN coalesce(', and archiving has failed, last at ' || @extschema@.dbmaint_time_text(e.subject #> '{archiver,last_failed_at}'), '') ELSE '' END
           FROM e WHERE e.family = 'disk'

@@ -22,13 +22,13 @@ AS $$
         WHEN $1 ~ 'lwlock' THEN 'load'
         WHEN $1 ~ 'dead_|vacuum|freeze|bloat|xid|transaction_id|multixact|wraparound|stale|statistics|mod_since' THEN 'vacuum'
         WHEN $1 ~ 'index' THEN 'index'
-        WHEN $1 ~ 'blocked|lock_wait|deadlock|locks' THEN 'locks'
+        WHEN $1 ~ 'blocked|lock_wait|deadlock|(^|_)locks' THEN 'locks'
         WHEN $1 ~ 'in_transaction|oldest_transaction|long_transaction|prepared' THEN 'transactions'
         WHEN $1 ~ 'connection' THEN 'connections'
         WHEN $1 ~ '^(response_time_ms|p50_ms|p95_ms|p99_ms|max_ms)$|^(response|latency|slow_query|longest_query)' THEN 'response'
         WHEN $1 ~ 'wal_bytes|checkpoint' THEN 'wal'
         WHEN $1 ~ '^temp_' THEN 'temp'
-        WHEN $1 ~ 'cache_hit|blocks_read|io_waits' THEN 'io'
+        WHEN $1 ~ 'cache_hit|blocks_|io_waits' THEN 'io'
         WHEN $1 ~ 'cpu|load|memory|lwlock|active' THEN 'load'
         ELSE 'other'
     END
@@ -165,7 +165,7 @@ BEGIN
     WHILE octet_length(fitted::text) > most_bytes LOOP
         SELECT e.key INTO longest
           FROM jsonb_each(CASE WHEN jsonb_typeof(fitted) = 'object' THEN fitted ELSE '{}' END) AS e
-         WHERE jsonb_typeof(e.value) = 'array' AND jsonb_array_length(e.value) > 0
+         WHERE jsonb_typeof(e.value) = 'array' AND e.value <> '[]'
          ORDER BY octet_length(e.value::text) DESC, e.key LIMIT 1;
         IF NOT FOUND THEN
             RETURN jsonb_build_object('error', 'too large to be kept');
@@ -196,8 +196,8 @@ DECLARE
         'blocking', 'transactions', 'connections', 'recorder',
         'look_statements', 'statements', 'look_changes', 'changes',
         'look_objects', 'subject', 'waits', 'metric', 'host'];
-    section_ms CONSTANT int := 500;
-    all_ms CONSTANT int := 2000;
+    section_ms CONSTANT int := 1000;
+    all_ms CONSTANT int := 3000;
     -- 10 sections of this size and what else there is stay below 64 kB
     section_bytes CONSTANT int := 6000;
     began CONSTANT timestamptz := clock_timestamp();
@@ -245,7 +245,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_collect_evidence(text, text, timestamptz, timestamptz) IS
-'What a DBA would look at first when a metric (of an instance; empty: the only one) has been bad since since_at (NULL: since at): an object with the sections statements, waits, blocking, transactions, changes, host, connections, recorder, metric and subject (the index, table, disk, slot or pool in question), each against the same hour of earlier days, or else the hour before, and with errors (by section). Statements are named by query id, never by text. At most 64 kB; a section takes half a second, all take two, and no lock is waited for longer than 50 ms. For its owner, the last seconds are read too: it takes a snapshot of statements, looks for changes, and keeps what the recorder holds of the last five minutes (dbmaint_recordings). A metric that does not exist gives the general sections.';
+'What a DBA would look at first when a metric (of an instance; empty: the only one) has been bad since since_at (NULL: since at): an object with the sections statements, waits, blocking, transactions, changes, host, connections, recorder, metric and subject (the index, table, disk, slot or pool in question), each against the same hour of earlier days, or else the hour before, and with errors (by section). Statements are named by query id, never by text. At most 64 kB; a section takes a second, all take three, and no lock is waited for longer than 50 ms. For its owner, the last seconds are read too: it takes a snapshot of statements, looks for changes, and keeps what the recorder holds of the last five minutes (dbmaint_recordings). A metric that does not exist gives the general sections.';
 
 REVOKE ALL ON FUNCTION dbmaint_baseline_ranges(timestamptz, timestamptz), dbmaint_is_live(timestamptz),
     dbmaint_evidence_look_statements(text, text, timestamptz, timestamptz),

@@ -63,7 +63,7 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY
-    SELECT 'cause', coalesce(format('%s.', c.n), 'none'), coalesce(c.cause, 'no cause found'),
+    SELECT 'cause', CASE WHEN c.n IS NULL THEN 'none' ELSE format('%s.', c.n) END, coalesce(c.cause, 'no cause found'),
            CASE WHEN c.cause IS NOT NULL THEN format('explains %s %%', round((100 * c.weight)::numeric)) END
       FROM (SELECT 1) AS one LEFT JOIN @extschema@.dbmaint_causes(evidence) WITH ORDINALITY AS c(weight, cause, n) ON c.n <= 5
      ORDER BY c.n;

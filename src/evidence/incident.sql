@@ -12,7 +12,7 @@ DECLARE
     fired_at timestamptz;
     until_at timestamptz;
     recording bigint;
-    evidence jsonb;
+    completed jsonb;
     kept record;
     renewed record;
 BEGIN
@@ -22,14 +22,14 @@ BEGIN
                   HINT = 'For example: dbmaint_complete_evidence(1, now()).';
     END IF;
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_incidents'::name);
-    SELECT i.evidence INTO evidence
+    SELECT i.evidence INTO completed
       FROM @extschema@.dbmaint_incidents AS i
      WHERE i.incident_id = $1 AND i.evidence_completed_at IS NULL;
-    IF jsonb_typeof(evidence -> 'at') = 'string' THEN
-        fired_at := (evidence ->> 'at')::timestamptz;
+    IF jsonb_typeof(completed -> 'at') = 'string' THEN
+        fired_at := (completed ->> 'at')::timestamptz;
         until_at := least($2, fired_at + interval '5 minutes');
-        IF jsonb_typeof(evidence #> '{recorder,recording_id}') = 'number' THEN
-            recording := (evidence #> '{recorder,recording_id}')::bigint;
+        IF jsonb_typeof(completed #> '{recorder,recording_id}') = 'number' THEN
+            recording := (completed #> '{recorder,recording_id}')::bigint;
             SELECT coalesce(g.to_at, g.recorded_at - interval '5 minutes') AS to_at INTO kept
               FROM @extschema@.dbmaint_recordings AS g WHERE g.recording_id = recording;
             IF kept.to_at < until_at THEN
@@ -37,21 +37,21 @@ BEGIN
             END IF;
             SELECT g.from_at, g.to_at, g.observations INTO kept
               FROM @extschema@.dbmaint_recordings AS g WHERE g.recording_id = recording;
-            evidence := jsonb_set(evidence, '{recorder}', @extschema@.dbmaint_fit_section(((evidence -> 'recorder')
+            completed := jsonb_set(completed, '{recorder}', @extschema@.dbmaint_fit_section(((completed -> 'recorder')
                 || jsonb_build_object('from_at', kept.from_at, 'to_at', kept.to_at, 'observations', kept.observations, 'complete', true)
                 || @extschema@.dbmaint_evidence_timeline(fired_at - interval '5 minutes', until_at))::jsonb, 6000));
         END IF;
         -- a change that was seen meanwhile may be the cause
         SELECT s.result INTO renewed
-          FROM @extschema@.dbmaint_evidence_section('changes'::text, (evidence ->> 'metric')::text, (evidence ->> 'instance')::text,
-                   (evidence ->> 'since_at')::timestamptz, $2, 500) AS s;
+          FROM @extschema@.dbmaint_evidence_section('changes'::text, (completed ->> 'metric')::text, (completed ->> 'instance')::text,
+                   (completed ->> 'since_at')::timestamptz, $2, 500) AS s;
         IF renewed.result IS NOT NULL THEN
-            evidence := evidence || jsonb_build_object('changes', @extschema@.dbmaint_fit_section(renewed.result::jsonb, 6000));
+            completed := completed || jsonb_build_object('changes', @extschema@.dbmaint_fit_section(renewed.result::jsonb, 6000));
         END IF;
     END IF;
     UPDATE @extschema@.dbmaint_incidents AS i
-       SET evidence = dbmaint_complete_evidence.evidence, evidence_completed_at = $2,
-           cause = coalesce(@extschema@.dbmaint_likely_cause(dbmaint_complete_evidence.evidence), i.cause)
+       SET evidence = completed, evidence_completed_at = $2,
+           cause = coalesce(@extschema@.dbmaint_likely_cause(completed), i.cause)
      WHERE i.incident_id = $1 AND i.evidence_completed_at IS NULL;
 END
 $$;

@@ -6,11 +6,12 @@ RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (coalesce($1[($2 + 1) / 2 - $2 + cardinality($1)], 0)
-            + coalesce($1[($2 + 2) / 2 - $2 + cardinality($1)], 0)) / 2
+    SELECT CASE WHEN $1 IS NOT NULL THEN
+               (coalesce($1[($2 + 1) / 2 - $2 + cardinality($1)], 0)
+                + coalesce($1[($2 + 2) / 2 - $2 + cardinality($1)], 0)) / 2 END
 $$;
 COMMENT ON FUNCTION dbmaint_ascending_median(float8[], int) IS
-'The median of so many numbers, none negative, of which the array has those that are not 0, ascending';
+'The median of so many numbers, none negative, of which the array has those that are not 0, ascending; NULL for NULL';
 
 CREATE FUNCTION dbmaint_compare_with_baseline(since_at timestamptz, at timestamptz,
     measure text, this_database boolean,
@@ -82,7 +83,9 @@ BEGIN
            range_from, range_to
       FROM present AS p FULL JOIN before AS b ON b.statement_id = p.statement_id
       LEFT JOIN @extschema@.dbmaint_statements AS k ON k.statement_id = coalesce(p.statement_id, b.statement_id)
-     WHERE coalesce(k.toplevel, true) AND (NOT this_database OR coalesce(k.database_oid, here) = here);
+     WHERE coalesce(k.toplevel, true) AND (NOT this_database OR coalesce(k.database_oid, here) = here)
+       -- who looks is not what is looked for
+       AND k.query NOT LIKE '%dbmaint\_collect\_evidence(%' IS NOT FALSE;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_compare_with_baseline(timestamptz, timestamptz, text, boolean) IS

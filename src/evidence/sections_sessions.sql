@@ -425,7 +425,7 @@ AS $$
          LIMIT 5
     )
     SELECT coalesce(jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
-               'query_id', s.query_id::text, 'relation', m.relation,
+               'query_id', s.query_id::text, 'relation', coalesce(m.relation, k.relation),
                'sessions_before', @extschema@.dbmaint_brief(s.before::float8),
                'sessions_now', @extschema@.dbmaint_brief(s.now::float8),
                'share_ratio', @extschema@.dbmaint_brief(s.share::float8),
@@ -433,6 +433,16 @@ AS $$
                ORDER BY s.now - s.before DESC, s.query_id), '[]')
       FROM shared AS s
       LEFT JOIN LATERAL @extschema@.dbmaint_query_relation(s.query_id::bigint) AS m ON s.now > 0
+      -- a text is known when it ends; until then, what it has locked tells
+      LEFT JOIN LATERAL (SELECT @extschema@.dbmaint_relation_name(c.oid::oid) AS relation
+                           FROM pg_stat_activity AS a
+                           JOIN pg_locks AS l ON l.pid = a.pid AND l.locktype = 'relation' AND l.granted
+                           JOIN pg_class AS c ON c.oid = l.relation AND c.relkind IN ('r', 'p', 'm')
+                          WHERE a.query_id = s.query_id AND a.datname = current_database()
+                            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                            AND c.relnamespace <> 'pg_catalog'::regnamespace
+                          ORDER BY @extschema@.dbmaint_stored_bytes(c.oid::oid) DESC, c.oid LIMIT 1) AS k
+             ON s.now > 0 AND m.relation IS NULL AND @extschema@.dbmaint_is_live($2)
 $$;
 COMMENT ON FUNCTION dbmaint_evidence_running(timestamptz, timestamptz) IS
 'Part of dbmaint_evidence_recorder(): the statements that most sessions were executing, beside those that waited for locks, since it was bad and in the five minutes before; statements that have not ended yet are in no other list';
@@ -444,18 +454,17 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     recording bigint;
-    kept record;
+    kept jsonb := '{}';
 BEGIN
     IF @extschema@.dbmaint_is_live($4) AND current_setting('transaction_read_only') = 'off'
        AND has_table_privilege('@extschema@.dbmaint_recorded_activity', 'INSERT') THEN
         recording := @extschema@.dbmaint_keep_recording($4);
-        SELECT g.from_at, g.to_at, g.observations INTO kept
+        SELECT jsonb_build_object('recording_id', g.recording_id, 'from_at', g.from_at, 'to_at', g.to_at,
+                                  'observations', g.observations, 'complete', false)
+          INTO kept
           FROM @extschema@.dbmaint_recordings AS g WHERE g.recording_id = recording;
     END IF;
-    RETURN jsonb_build_object('running', @extschema@.dbmaint_evidence_running($3, $4))
-        || CASE WHEN recording IS NULL THEN '{}' ELSE
-               jsonb_build_object('recording_id', recording, 'from_at', kept.from_at, 'to_at', kept.to_at,
-                                  'observations', kept.observations, 'complete', false) END
+    RETURN jsonb_build_object('running', @extschema@.dbmaint_evidence_running($3, $4)) || kept
         || @extschema@.dbmaint_evidence_timeline($4 - interval '5 minutes', $4);
 END
 $$;

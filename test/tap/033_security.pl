@@ -105,6 +105,8 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_setting_is_secret dbmaint_setting_text dbmaint_cut_value dbmaint_hide dbmaint_configured_settings
   dbmaint_facts_of_settings dbmaint_facts_of_hba dbmaint_facts_of_extensions dbmaint_facts_of_session_settings
   dbmaint_note_change dbmaint_note_changes dbmaint_note_facts dbmaint_note_settings
+  dbmaint_evidence_look_statements dbmaint_evidence_look_changes dbmaint_evidence_look_objects
+  dbmaint_evidence_snapshot_objects dbmaint_extend_recording dbmaint_keep_recording dbmaint_complete_evidence
   dbmaint_note_relations dbmaint_note_schema dbmaint_note_capacity);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
@@ -317,7 +319,10 @@ cmp_ok(query(q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'target'::regna
 my @turns = map { "SELECT status FROM target.dbmaint_run_due(now() + interval '$_') WHERE status <> 'ok'" } '-10 s', '0 s';
 foreach my $sql (@turns,
 	q{SELECT status FROM target.dbmaint_run_due(now() + interval '40 days') WHERE status !~ '^(ok$|expired|rolled up)'},
-	q{SELECT * FROM target.dbmaint_health() WHERE detail LIKE 'The check failed%'})
+	q{SELECT * FROM target.dbmaint_health() WHERE detail LIKE 'The check failed%'},
+	q{SELECT * FROM target.dbmaint_daily_check() WHERE detail LIKE 'The check failed%'},
+	q{SELECT m, e -> 'errors' FROM unnest('{response_time_ms,blocked_sessions,total_connections,dead_ratio_pct,disk_free_ratio,invalid_indexes,slot_inactive,wal_bytes}'::text[]) AS m,
+		target.dbmaint_collect_evidence(m, 'public.x'::text, now() - interval '1 minute', clock_timestamp()) AS e WHERE e -> 'errors' <> '{}'})
 {
 	is(query($sql, 'trapped'), '', "nothing is captured: $sql");
 }
@@ -345,6 +350,14 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_forecast('commits'::text, '1 day'::interval, now(), 0.9::float8)",
 	"dbmaint_forecast('commits'::text, '30 days'::interval, now() + interval '40 days', 0.9::float8)",
 	"dbmaint_capacity('1 day'::interval, now() + interval '30 days')",
+	"dbmaint_explain_evidence(target.dbmaint_collect_evidence('p95_ms'::text, ''::text, now() - interval '1 minute', clock_timestamp()))",
+	"dbmaint_evidence_texts(target.dbmaint_collect_evidence('p95_ms'::text, ''::text, now() - interval '1 minute', clock_timestamp()))",
+	q{dbmaint_causes('{"family": "response", "statements": {"baseline": "x", "slower": 2, "slower_load_ratio": 1, "top": [{"query_id": "1", "relation": "t", "change": "slower", "share_ratio": 1, "load_ratio": 1, "mean_ms_now": 2, "mean_ms_before": 1}]}, "blocking": {"active": 1, "roots": [{"pid": 1, "waiting": 1, "longest_wait_ms": 9000}], "recorded": [{"pid": 2, "looks": 3, "load_ratio": 1}]}, "changes": {"list": [{"kind": "setting", "object": "work_mem", "attribute": "value", "changed_at": "2026-01-01T00:00:00Z"}]}}'::jsonb)},
+	q{dbmaint_causes('{"family": "disk", "subject": {"relations": [{"relation": "t", "kind": "table", "grown_bytes": 10000000}], "slots": [{"slot": "s", "retained_bytes": 99999999}]}}'::jsonb)},
+	q{dbmaint_causes('{"family": "vacuum", "metric": "dead_ratio_pct", "subject": {"tables": [{"relation": "t", "dead_tuples": 1, "autovacuum": "off for the table", "last_vacuum_at": "2026-01-01T00:00:00Z"}]}, "transactions": {"xmin_holders": [{"kind": "session", "pid": 1, "since_at": "2025-01-01T00:00:00Z", "xmin_age": 3, "transaction_ms": 400000}]}}'::jsonb)},
+	"dbmaint_statement_relations('SELECT * FROM a JOIN b ON a.x = \$1'::text)",
+	"dbmaint_main_relation('SELECT * FROM public.later'::text)",
+	"dbmaint_complete_evidence(1::bigint, now())",
 	map { "$_()" } grep { /^dbmaint_check_/ } @readable)
 {
 	($status, $stdout, $stderr) = $node->psql('trapped', "SELECT * FROM target.$call");

@@ -44,6 +44,16 @@ sub run
 	return;
 }
 
+# Sends a statement to a session, and does not wait for its end.
+sub start
+{
+	my ($session, $sql) = @_;
+	$session->{out} = '';
+	$session->{in} .= "\\echo sent\n$sql;\n";
+	$session->{handle}->pump until $session->{out} =~ /^sent$/m;
+	return;
+}
+
 # What was so far is what was before; the hour before is all there is.
 sub begin
 {
@@ -104,7 +114,7 @@ $node->reload;
 $node->poll_query_until('postgres', "SELECT current_setting('work_mem') = '64MB'");
 begin();
 forget();
-my $hashed = 'SELECT count(*) FROM other WHERE id NOT IN (SELECT id FROM customers)';
+my $hashed = 'SELECT count(*) FROM other WHERE -id NOT IN (SELECT id FROM customers)';
 begin();
 run(2, $hashed);
 run(40, $background);
@@ -145,11 +155,7 @@ begin();
 run(10, $background);
 $since = begin();
 my @busy = map { session($node, 'postgres', "SET application_name = 'report'") } 1 .. 2;
-$_->{in} .= "SELECT count(*) FROM customers AS a JOIN customers AS b ON a.name < b.name WHERE b.name > 'x';\n" foreach @busy;
-foreach my $session (@busy)
-{
-	$session->{handle}->pump while length $session->{in};
-}
+start($_, "SELECT count(*) FROM customers AS a JOIN customers AS b ON a.name < b.name JOIN customers AS c ON b.name < c.name") foreach @busy;
 $node->poll_query_until('postgres', q{SELECT count(*) >= 20 FROM dbmaint_recorder('10 seconds')
 	WHERE state = 'active' AND query_id IN (SELECT query_id FROM pg_stat_activity WHERE application_name = 'report')})
   or die 'not seen';
