@@ -161,7 +161,9 @@ AS $$
            r.sustained_for, r.resolve_after, NULL::float8, r.traffic_metric, r.min_traffic,
            r.resolve_when_quiet, m.every, m.escalate,
            coalesce((SELECT a.what FROM actions AS a
-                      WHERE a.metric = r.metric AND (a.severity = r.severity OR a.severity IS NULL)), '{}'),
+                      WHERE a.metric = CASE r.metric WHEN 'p95_ms' THEN 'response_time_ms' WHEN 'pool_exhausted' THEN 'pool_efficiency'
+                                              ELSE r.metric END
+                        AND (a.severity = r.severity OR a.severity IS NULL)), '{}'),
            r.enabled, true
       FROM (VALUES
         -- the runbook's thresholds, to the number
