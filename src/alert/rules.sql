@@ -365,9 +365,16 @@ RETURNS SETOF dbmaint_alert_rules
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT r.* FROM @extschema@.dbmaint_effective_rules() AS r
+    -- as dbmaint_effective_rules(), of the few rows of one metric
+    SELECT r.* FROM @extschema@.dbmaint_alert_rules AS r
      WHERE r.metric = $1 AND r.severity = $3 AND r.enabled
        AND @extschema@.dbmaint_matches_pattern(r.instance, $2)
+       AND (NOT r.seeded
+            OR (NOT EXISTS (SELECT FROM @extschema@.dbmaint_alert_rules AS e
+                             WHERE e.metric = r.metric AND e.instance = r.instance
+                               AND e.severity = r.severity AND NOT e.seeded)
+                AND NOT EXISTS (SELECT FROM @extschema@.dbmaint_dropped_rules AS t
+                                 WHERE t.metric = r.metric AND t.instance = r.instance AND t.severity = r.severity)))
      ORDER BY @extschema@.dbmaint_pattern_rank(r.instance) DESC, r.instance COLLATE "C"
      LIMIT 1
 $$;

@@ -298,7 +298,11 @@ DECLARE
 BEGIN
     FOR i IN
         SELECT n.incident_id FROM @extschema@.dbmaint_incidents AS n
-         WHERE n.database_oid = mine AND (every_one AND n.state = 'firing' OR n.attention_at <= $1)
+         WHERE n.database_oid = mine
+           AND (n.attention_at <= $1
+                OR every_one AND n.state = 'firing'
+                   AND (n.silenced <> (@extschema@.dbmaint_silenced_until(n.metric, n.instance, $1) IS NOT NULL)
+                        OR n.notified_at IS NULL AND NOT n.silenced))
          ORDER BY n.incident_id
     LOOP
         PERFORM @extschema@.dbmaint_attend_incident(i.incident_id, $1);
@@ -308,7 +312,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_attend_incidents(timestamptz, boolean) IS
-'Does what is due about the incidents that fire, or looks at every one of them; returns when something is due again. Part of a sampler''s round.';
+'Does what is due about the incidents that fire; with every_one, looks whether a silence of one began or ended. Returns when something is due again. Part of a sampler''s round.';
 
 CREATE FUNCTION dbmaint_complete_due_evidence(at timestamptz)
 RETURNS void
