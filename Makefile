@@ -61,6 +61,15 @@ SQL_PIECES = \
 	src/alert/transitions.sql \
 	src/alert/alerts.sql \
 	src/alert/backtest.sql \
+	src/evidence/relations.sql \
+	src/evidence/evidence.sql \
+	src/evidence/sections_sessions.sql \
+	src/evidence/sections_history.sql \
+	src/evidence/sections_subject.sql \
+	src/evidence/cause.sql \
+	src/evidence/explain.sql \
+	src/evidence/incident.sql \
+	src/health/daily_check.sql \
 	src/history/report.sql \
 	src/history/report_totals.sql \
 	src/history/looking.sql

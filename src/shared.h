@@ -9,10 +9,11 @@
  * is in tables.  shared_state is NULL where the library was not preloaded.
  *
  * Locking: lock guards the slots' identity (database_oid, pid, state, leave),
- * the errands, the holds and home_database.  The other fields of a slot are written by the
- * process that runs the database's rounds, under the lock as well, since
- * dbmaint_status() reads them.  samples is read and written by that process
- * alone.  No ereport and no allocation happens while the lock is held.
+ * the errands, the holds and home_database.  The other fields of a slot are
+ * written by the process that runs the database's rounds, under the lock as
+ * well, since dbmaint_status() reads them.  samples is read and written by
+ * that process alone.  No ereport and no allocation happens while the lock is
+ * held.
  *
  * src/shared.h
  *
