@@ -189,8 +189,6 @@ FROM pg_proc AS p
 WHERE p.proname ~ '^dbmaint_(histogram|percentile)' AND obj_description(p.oid, 'pg_proc') IS NULL;
 SELECT obj_description('dbmaint_histogram'::regtype, 'pg_type') IS NOT NULL AS type_commented;
 
-DROP TABLE histogram_values, histogram_parts, histogram_serial, histogram_random, histogram_large, copied;
-
 -- coarse histograms: the same values, fewer buckets, percentiles within 2 %
 SELECT dbmaint_histogram_coarse('1|'), dbmaint_histogram_coarse('1|40:3,65:1,127:2,154:1,4194304:7'), '2|'::dbmaint_histogram;
 SELECT h, h::text::dbmaint_histogram::text = h::text AS text, dbmaint_histogram_count(h) AS n,
@@ -213,4 +211,5 @@ SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table
 SELECT dbmaint_histogram_merge(h)::text = dbmaint_histogram_coarse(dbmaint_histogram_merge(fine))::text AS merged FROM both_kinds;
 RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size;
 DROP TABLE both_kinds;
+DROP TABLE histogram_values, histogram_parts, histogram_serial, histogram_random, histogram_large, copied;
 DROP FUNCTION copy_binary(bytea), damaged(text, text), damaged(bytea), fuzz(int, text, text, text[]);

@@ -289,6 +289,8 @@ AS $$
                                 -- for their last days, which are kept as long
                                 ('dbmaint_monthly_indexes', interval '31 days'),
                                 ('dbmaint_monthly_tables', interval '31 days'),
+                                -- last_seen_at is up to a day before the last reading
+                                ('dbmaint_series', interval '2 days'),
                                 -- last_used_at is up to a week before the last use;
                                 -- baselines know statements, too
                                 ('dbmaint_statements', interval '70 days')) AS v(history, late)) AS named
