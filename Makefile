@@ -25,6 +25,7 @@ SQL_PIECES = \
 	src/latency/latency.sql \
 	src/packed/packed.sql \
 	src/history/rollup.sql \
+	src/history/rollup_hours.sql \
 	src/history/history.sql \
 	src/collect/collect.sql \
 	src/collect/series.sql \
@@ -47,6 +48,7 @@ SQL_PIECES = \
 	src/object/advice_missing.sql \
 	src/history/rollup_totals.sql \
 	src/history/daily_totals.sql \
+	src/history/rollup_months.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \

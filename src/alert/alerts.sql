@@ -14,6 +14,20 @@ $$;
 COMMENT ON FUNCTION dbmaint_show_value(float8, text) IS
 'A value with its unit for people to read';
 
+CREATE FUNCTION dbmaint_show_duration(duration interval)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN s.seconds < 120 THEN s.seconds || ' s'
+                WHEN s.seconds < 7200 THEN s.seconds / 60 || ' min'
+                WHEN s.seconds < 172800 THEN s.seconds / 3600 || ' h'
+                ELSE s.seconds / 86400 || ' days' END
+      FROM (SELECT greatest(extract(epoch FROM duration), 0)::bigint AS seconds) AS s
+$$;
+COMMENT ON FUNCTION dbmaint_show_duration(interval) IS
+'A duration in one unit for people to read';
+
 CREATE FUNCTION dbmaint_alert_text(of_metric text, instance text, value float8,
     comparison text, threshold float8)
 RETURNS text
@@ -165,9 +179,9 @@ AS $$
                     THEN format('%s%s is %s after %s', i.metric, CASE WHEN i.instance <> '' THEN ' of ' || i.instance END,
                                 CASE i.resolved_because WHEN 'well' THEN 'well (' || @extschema@.dbmaint_show_value(i.value, m.unit) || ')'
                                                         WHEN 'gone' THEN 'gone' ELSE 'no longer watched' END,
-                                date_trunc('second', i.resolved_at - i.since_at))
+                                @extschema@.dbmaint_show_duration(i.resolved_at - i.since_at))
                     ELSE @extschema@.dbmaint_alert_text(i.metric, i.instance, i.value, i.comparison, i.threshold)
-                         || ' for ' || date_trunc('second', greatest($3 - i.since_at, interval '0'))
+                         || ' for ' || @extschema@.dbmaint_show_duration($3 - i.since_at)
                          || coalesce('; ' || i.cause, '') END,
         'cause', i.cause,
         'actions', to_jsonb(i.actions),
@@ -227,12 +241,12 @@ COMMENT ON FUNCTION dbmaint_rule_states() IS
 
 REVOKE ALL ON dbmaint_alert_history FROM PUBLIC;
 GRANT SELECT ON dbmaint_alert_history TO pg_monitor;
-REVOKE ALL ON FUNCTION dbmaint_show_value(float8, text),
+REVOKE ALL ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(interval),
     dbmaint_alert_text(text, text, float8, text, float8),
     dbmaint_last_reading(text, text, timestamptz), dbmaint_alerts(),
     dbmaint_acknowledge_alert(bigint, text, timestamptz), dbmaint_host_name(),
     dbmaint_notification_message(bigint, text, timestamptz), dbmaint_rule_states() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION dbmaint_show_value(float8, text),
+GRANT EXECUTE ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(interval),
     dbmaint_alert_text(text, text, float8, text, float8),
     dbmaint_last_reading(text, text, timestamptz), dbmaint_alerts(),
     dbmaint_host_name(), dbmaint_notification_message(bigint, text, timestamptz),

@@ -56,7 +56,7 @@ BEGIN
     rule.resolve_after := $8;
     rule.resolve_when_quiet := false;
     rule.enabled := true;
-    PERFORM @extschema@.dbmaint_check_rule(rule);
+    PERFORM @extschema@.dbmaint_validate_rule(rule);
     IF from_at IS NULL OR to_at IS NULL OR from_at >= to_at OR instance IS NULL THEN
         RAISE EXCEPTION 'from_at must be before to_at, and instance a name or a pattern'
             USING ERRCODE = 'invalid_parameter_value',

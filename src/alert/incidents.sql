@@ -29,6 +29,7 @@ CREATE TABLE dbmaint_incidents (
     cause text,
     evidence jsonb,
     evidence_at timestamptz,
+    evidence_due_at timestamptz,
     evidence_completed_at timestamptz,
     breaching_from timestamptz[] NOT NULL,
     well_from timestamptz[] NOT NULL,
@@ -100,6 +101,8 @@ COMMENT ON COLUMN dbmaint_incidents.evidence IS
 'What a database administrator would look at first, as dbmaint_collect_evidence() found it when the alert fired.';
 COMMENT ON COLUMN dbmaint_incidents.evidence_at IS
 'When evidence was collected last, whether or not any was found.';
+COMMENT ON COLUMN dbmaint_incidents.evidence_due_at IS
+'When the minutes after the alert are to be added to it; NULL: that was begun, or there is nothing to add to.';
 COMMENT ON COLUMN dbmaint_incidents.evidence_completed_at IS
 'When the minutes after the alert were added to the evidence.';
 COMMENT ON COLUMN dbmaint_incidents.breaching_from IS

@@ -161,7 +161,9 @@ AS $$
            r.sustained_for, r.resolve_after, NULL::float8, r.traffic_metric, r.min_traffic,
            r.resolve_when_quiet, m.every, m.escalate,
            coalesce((SELECT a.what FROM actions AS a
-                      WHERE a.metric = r.metric AND (a.severity = r.severity OR a.severity IS NULL)), '{}'),
+                      WHERE a.metric = CASE r.metric WHEN 'p95_ms' THEN 'response_time_ms' WHEN 'pool_exhausted' THEN 'pool_efficiency'
+                                              ELSE r.metric END
+                        AND (a.severity = r.severity OR a.severity IS NULL)), '{}'),
            r.enabled, true
       FROM (VALUES
         -- the runbook's thresholds, to the number
@@ -363,9 +365,16 @@ RETURNS SETOF dbmaint_alert_rules
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT r.* FROM @extschema@.dbmaint_effective_rules() AS r
+    -- as dbmaint_effective_rules(), of the few rows of one metric
+    SELECT r.* FROM @extschema@.dbmaint_alert_rules AS r
      WHERE r.metric = $1 AND r.severity = $3 AND r.enabled
        AND @extschema@.dbmaint_matches_pattern(r.instance, $2)
+       AND (NOT r.seeded
+            OR (NOT EXISTS (SELECT FROM @extschema@.dbmaint_alert_rules AS e
+                             WHERE e.metric = r.metric AND e.instance = r.instance
+                               AND e.severity = r.severity AND NOT e.seeded)
+                AND NOT EXISTS (SELECT FROM @extschema@.dbmaint_dropped_rules AS t
+                                 WHERE t.metric = r.metric AND t.instance = r.instance AND t.severity = r.severity)))
      ORDER BY @extschema@.dbmaint_pattern_rank(r.instance) DESC, r.instance COLLATE "C"
      LIMIT 1
 $$;

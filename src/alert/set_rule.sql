@@ -87,7 +87,7 @@ $$;
 COMMENT ON FUNCTION dbmaint_apply_rule_options(dbmaint_alert_rules, jsonb) IS
 'Part of dbmaint_set_rule(): the rule with the options put in';
 
-CREATE FUNCTION dbmaint_check_rule(rule dbmaint_alert_rules)
+CREATE FUNCTION dbmaint_validate_rule(rule dbmaint_alert_rules)
 RETURNS void
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -144,7 +144,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION dbmaint_check_rule(dbmaint_alert_rules) IS
+COMMENT ON FUNCTION dbmaint_validate_rule(dbmaint_alert_rules) IS
 'Part of dbmaint_set_rule(): raises an error if the rule makes no sense';
 
 CREATE FUNCTION dbmaint_set_rule(metric text, severity text, comparison text,
@@ -180,7 +180,7 @@ BEGIN
     rule.of_ratio := NULL;
     rule.seeded := false;
     rule := @extschema@.dbmaint_apply_rule_options(rule, options);
-    PERFORM @extschema@.dbmaint_check_rule(rule);
+    PERFORM @extschema@.dbmaint_validate_rule(rule);
 
     DELETE FROM @extschema@.dbmaint_alert_rules AS r
      WHERE r.metric = $1 AND r.severity = $2 AND r.instance = $6 AND NOT r.seeded;
@@ -293,11 +293,11 @@ COMMENT ON FUNCTION dbmaint_reset_rule(text, text) IS
 'Makes the rules of a metric, of one severity (NULL: of every severity), those that the extension brought, changed or dropped as they may be; returns how many. Rules for single instances stay.';
 
 REVOKE ALL ON FUNCTION dbmaint_alert_metrics(), dbmaint_require_metric(text),
-    dbmaint_apply_rule_options(dbmaint_alert_rules, jsonb), dbmaint_check_rule(dbmaint_alert_rules),
+    dbmaint_apply_rule_options(dbmaint_alert_rules, jsonb), dbmaint_validate_rule(dbmaint_alert_rules),
     dbmaint_set_rule(text, text, text, float8, interval, text, jsonb),
     dbmaint_require_rule(text, text, text), dbmaint_drop_rule(text, text, text),
     dbmaint_enable_rule(text, text, text, boolean), dbmaint_disable_rule(text, text, text),
     dbmaint_reset_rule(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_alert_metrics(), dbmaint_require_metric(text),
-    dbmaint_apply_rule_options(dbmaint_alert_rules, jsonb), dbmaint_check_rule(dbmaint_alert_rules),
+    dbmaint_apply_rule_options(dbmaint_alert_rules, jsonb), dbmaint_validate_rule(dbmaint_alert_rules),
     dbmaint_require_rule(text, text, text) TO pg_monitor;

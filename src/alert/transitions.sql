@@ -78,8 +78,7 @@ RETURNS timestamptz
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT least(CASE WHEN i.evidence_at IS NOT NULL AND i.evidence_completed_at IS NULL
-                      THEN i.evidence_at + interval '5 minutes' END,
+    SELECT least(i.evidence_due_at,
                  CASE WHEN i.state <> 'firing' THEN NULL
                       WHEN i.silenced THEN @extschema@.dbmaint_silenced_until(i.metric, i.instance, $2)
                       WHEN i.acknowledged_at IS NULL
@@ -198,6 +197,8 @@ BEGIN
            acknowledge_note = CASE WHEN change <> 'worse' THEN i.acknowledge_note END,
            cause = coalesce(new_cause, i.cause), evidence = coalesce(new_evidence, i.evidence),
            evidence_at = CASE WHEN looked THEN $5 ELSE i.evidence_at END,
+           evidence_due_at = CASE WHEN NOT looked THEN i.evidence_due_at
+                                  WHEN new_evidence IS NOT NULL THEN $5 + interval '5 minutes' END,
            evidence_completed_at = CASE WHEN NOT looked THEN i.evidence_completed_at END,
            breaching_from = new_breaching, well_from = new_well, holding = new_holding,
            flaps = new_flaps, ended_at = new_ended
@@ -229,9 +230,6 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF to_regprocedure('@extschema@.dbmaint_collect_evidence(text,text,timestamptz,timestamptz)') IS NULL THEN
-        RETURN;
-    END IF;
     evidence := @extschema@.dbmaint_collect_evidence(metric, instance, since_at, at);
     cause := @extschema@.dbmaint_likely_cause(evidence);
 END
@@ -276,9 +274,8 @@ BEGIN
         PERFORM @extschema@.dbmaint_tell(incident, 'reminder'::text, $2);
     END IF;
     -- claimed here, so that what cannot be completed is not tried for ever
-    UPDATE @extschema@.dbmaint_incidents AS n SET evidence_completed_at = $2
-     WHERE n.incident_id = incident AND n.evidence_completed_at IS NULL
-       AND n.evidence_at <= $2 - interval '5 minutes';
+    UPDATE @extschema@.dbmaint_incidents AS n SET evidence_due_at = NULL
+     WHERE n.incident_id = incident AND n.evidence_due_at <= $2;
     UPDATE @extschema@.dbmaint_incidents AS n
        SET attention_at = @extschema@.dbmaint_next_attention(n.incident_id, $2)
      WHERE n.incident_id = incident;
@@ -298,7 +295,11 @@ DECLARE
 BEGIN
     FOR i IN
         SELECT n.incident_id FROM @extschema@.dbmaint_incidents AS n
-         WHERE n.database_oid = mine AND (every_one AND n.state = 'firing' OR n.attention_at <= $1)
+         WHERE n.database_oid = mine
+           AND (n.attention_at <= $1
+                OR every_one AND n.state = 'firing'
+                   AND (n.silenced <> (@extschema@.dbmaint_silenced_until(n.metric, n.instance, $1) IS NOT NULL)
+                        OR n.notified_at IS NULL AND NOT n.silenced))
          ORDER BY n.incident_id
     LOOP
         PERFORM @extschema@.dbmaint_attend_incident(i.incident_id, $1);
@@ -308,7 +309,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_attend_incidents(timestamptz, boolean) IS
-'Does what is due about the incidents that fire, or looks at every one of them; returns when something is due again. Part of a sampler''s round.';
+'Does what is due about the incidents that fire; with every_one, looks whether a silence of one began or ended. Returns when something is due again. Part of a sampler''s round.';
 
 CREATE FUNCTION dbmaint_complete_due_evidence(at timestamptz)
 RETURNS void
@@ -321,15 +322,15 @@ BEGIN
     FOR i IN
         SELECT n.incident_id FROM @extschema@.dbmaint_incidents AS n
          WHERE n.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-           AND n.evidence_completed_at = $1 AND n.updated_at <= $1
+           AND n.evidence_at > $1 - interval '1 hour'
+           AND n.evidence_due_at IS NULL AND n.evidence IS NOT NULL AND n.evidence_completed_at IS NULL
     LOOP
-        CONTINUE WHEN to_regprocedure('@extschema@.dbmaint_complete_evidence(bigint,timestamptz)') IS NULL;
         PERFORM @extschema@.dbmaint_complete_evidence(i.incident_id, $1);
     END LOOP;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_complete_due_evidence(timestamptz) IS
-'Adds to the evidence of alerts that fired 5 minutes ago what came after; of those that dbmaint_attend_incidents() found to be due. Part of a sampler''s round.';
+'Adds to the evidence of alerts that fired 5 minutes ago what came after; of those that dbmaint_attend_incidents() found to be due, once more if it failed. Part of a sampler''s round.';
 
 REVOKE ALL ON FUNCTION dbmaint_load_incidents(timestamptz),
     dbmaint_last_reading_at(text, text, timestamptz, timestamptz),

@@ -271,10 +271,13 @@ AS $$
             ('dbmaint_change_history', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_capacity_samples', 'at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_hourly_metrics', 'hour', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_packed_hours', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_metrics', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_statements', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_indexes', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_tables', 'day', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_monthly_indexes', 'month', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_monthly_tables', 'month', 'dbmaint.rollup_retention', '730d', false),
             -- names go after the last snapshot or daily total that has them
             ('dbmaint_objects', 'last_seen_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_statements', 'last_used_at', 'dbmaint.rollup_retention', '730d', false),
@@ -282,9 +285,10 @@ AS $$
            ) AS t(history, time_column, setting, otherwise, capped)
       LEFT JOIN (SELECT v.history, coalesce(current_setting('dbmaint.retention', true), '35d')::interval AS snapshots,
                         coalesce(current_setting('dbmaint.rollup_retention', true), '730d')::interval AS totals, v.late
-                   FROM (VALUES ('dbmaint_objects'::name, interval '0'),
-                                -- last_seen_at is up to a day before the last reading
-                                ('dbmaint_series', interval '2 days'),
+                   FROM (VALUES ('dbmaint_objects'::name, interval '31 days'),
+                                -- for their last days, which are kept as long
+                                ('dbmaint_monthly_indexes', interval '31 days'),
+                                ('dbmaint_monthly_tables', interval '31 days'),
                                 -- last_used_at is up to a week before the last use;
                                 -- baselines know statements, too
                                 ('dbmaint_statements', interval '70 days')) AS v(history, late)) AS named

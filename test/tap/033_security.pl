@@ -94,6 +94,7 @@ is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) 
 # Writing, and what samplers call, is for the owner.
 my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_expire_history dbmaint_expire_table dbmaint_expire_plans dbmaint_roll_up dbmaint_roll_up_metrics dbmaint_roll_up_totals
+  dbmaint_pack_hours dbmaint_close_days dbmaint_close_day
   dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server
   dbmaint_known_objects dbmaint_name_objects dbmaint_bury_objects
   dbmaint_find_statements dbmaint_store_statements dbmaint_statements_without_text
@@ -106,7 +107,12 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_note_change dbmaint_note_changes dbmaint_note_facts dbmaint_note_settings
   dbmaint_evidence_look_statements dbmaint_evidence_look_changes dbmaint_evidence_look_objects
   dbmaint_evidence_snapshot_objects dbmaint_extend_recording dbmaint_keep_recording dbmaint_complete_evidence
-  dbmaint_note_relations dbmaint_note_schema dbmaint_note_capacity);
+    dbmaint_note_relations dbmaint_note_schema dbmaint_note_capacity
+  dbmaint_find_series dbmaint_set_rule dbmaint_drop_rule dbmaint_enable_rule dbmaint_disable_rule dbmaint_reset_rule
+  dbmaint_silence dbmaint_end_silence dbmaint_set_maintenance_window dbmaint_drop_maintenance_window dbmaint_acknowledge_alert
+  dbmaint_note_transition dbmaint_note_incident_event dbmaint_tell dbmaint_tell_transition dbmaint_look_for_evidence
+  dbmaint_attend_incident dbmaint_attend_incidents dbmaint_complete_due_evidence
+  dbmaint_rules_changed dbmaint_enter_rule dbmaint_remember_dropped_rule dbmaint_replace_seeded_rule dbmaint_drop_all_rules);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
 		WHERE p.prokind = 'f' AND NOT (p.proargtypes::oid[] && ARRAY['internal'::regtype::oid, 'cstring'::regtype::oid])
@@ -135,7 +141,7 @@ cmp_ok(scalar(@relations), '>=', 4, 'there are tables and views');
 my @calls = map { "SELECT * FROM $_" } @relations;
 push @calls, map { "SELECT * FROM $_()" } split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
-		WHERE p.prokind = 'f' AND p.pronargs - p.pronargdefaults = 0
+		WHERE p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype AND p.pronargs - p.pronargdefaults = 0
 			AND p.proname NOT IN ('dbmaint_metrics') ORDER BY 1");
 push @calls, "SELECT * FROM dbmaint_run_due(now())";
 foreach my $sql (@calls)
@@ -158,6 +164,10 @@ foreach my $sql (@calls)
 }
 foreach my $sql (
 	'DELETE FROM performance_metrics',
+	'UPDATE dbmaint_alert_rules SET enabled = false',
+	q{INSERT INTO dbmaint_silences (metric, instance, from_at, until_at, reason, created_by) VALUES ('*', '*', now(), now(), 'x', 'x')},
+	'DELETE FROM dbmaint_incidents',
+	q{SELECT dbmaint_set_rule('p95_ms', 'warning', '>', 1, '0')},
 	'INSERT INTO performance_metrics ("timestamp", database_oid) VALUES (now(), 1)',
 	'TRUNCATE performance_metrics',
 	'DROP EXTENSION dbmaint',
@@ -326,6 +336,7 @@ foreach my $sql (@turns,
 	is(query($sql, 'trapped'), '', "nothing is captured: $sql");
 }
 is(query('SELECT last_error FROM target.dbmaint_status() WHERE errors > 0', 'trapped'), '', 'nothing failed');
+cmp_ok(query('SELECT count(*) FROM target.dbmaint_incidents WHERE fired_at IS NOT NULL', 'trapped'), '>', 0, 'an alert fired');
 query('CREATE TABLE public.later (i int PRIMARY KEY); ALTER DATABASE trapped SET "app.password" = 1', 'trapped');
 query("SELECT FROM target.dbmaint_run_due(now() + interval '41 days')", 'trapped');
 is(query('SELECT kind, attribute FROM target.dbmaint_changes ORDER BY 1', 'trapped'), "session_setting|app.password\ntable|created", 'nor was a change missed');
@@ -334,6 +345,11 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_response_time('1 hour'::interval)",
 	"dbmaint_response_time(now() - interval '2 days', now())",
 	"dbmaint_metrics_by('day'::text, now() - interval '2 days', now())",
+	"dbmaint_index_sums(now() - interval '40 days', now())", "dbmaint_table_sums(now() - interval '40 days', now())",
+	"dbmaint_index_monthly('-infinity'::timestamptz, now())", "dbmaint_table_monthly('-infinity'::timestamptz, now())",
+	"dbmaint_close_day('i'::text, date_trunc('day', now(), 'UTC'))", "dbmaint_close_day('t'::text, date_trunc('day', now(), 'UTC'))",
+	"dbmaint_close_days(now() + interval '9 days', 10)", "dbmaint_pack_hours(now() + interval '90 days', 10)",
+	"dbmaint_rolled_up_hours(ARRAY[date_trunc('day', now(), 'UTC')])",
 	'dbmaint_roll_up(now())',
 	'dbmaint_weekly_report(current_date)',
 	'dbmaint_monthly_audit(current_date)',
@@ -352,6 +368,23 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_statement_relations('SELECT * FROM a JOIN b ON a.x = \$1'::text)",
 	"dbmaint_main_relation('SELECT * FROM public.later'::text)",
 	"dbmaint_complete_evidence(1::bigint, now())",
+	"dbmaint_set_rule('dead_ratio_pct'::text, 'warning'::text, '>'::text, 30::float8, '0'::interval, '*'::text, '{\"actions\": [\"x\"], \"resolve_after\": \"1 s\"}'::jsonb)",
+	"dbmaint_disable_rule('dead_ratio_pct'::text, 'warning'::text, '*'::text)",
+	"dbmaint_drop_rule('dead_ratio_pct'::text, 'warning'::text, '*'::text)",
+	"dbmaint_reset_rule('dead_ratio_pct'::text, NULL::text)",
+	"dbmaint_silence('*'::text, '*'::text, now() + interval '1 day', 'x'::text, now())",
+	'dbmaint_end_silence(1::bigint, now())',
+	"dbmaint_set_maintenance_window('w'::text, ARRAY['daily'], '02:00'::time, '1 hour'::interval, 'UTC'::text, true, true)",
+	'dbmaint_in_maintenance_window(now())',
+	"dbmaint_backtest_rule('commits'::text, '>'::text, 1::float8, '0'::interval, now() - interval '2 days', now(), '*'::text, '1 s'::interval)",
+	"dbmaint_backtest_rule('sampler_late_ratio'::text, '>'::text, 1::float8, '0'::interval, now() - interval '2 days', now(), '*'::text, '1 s'::interval)",
+	'dbmaint_signals(now(), true)',
+	'dbmaint_object_signals(now(), true)',
+	'dbmaint_alerts()',
+	'dbmaint_rule_states()',
+	"dbmaint_notification_message(1::bigint, 'trigger'::text, now())",
+	"dbmaint_attend_incidents(now() + interval '60 days', true)",
+	"dbmaint_acknowledge_alert((SELECT min(incident_id) FROM target.dbmaint_incidents WHERE state = 'firing'), 'x'::text, now())",
 	map { "$_()" } grep { /^dbmaint_check_/ } @readable)
 {
 	($status, $stdout, $stderr) = $node->psql('trapped', "SELECT * FROM target.$call");
