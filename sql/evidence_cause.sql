@@ -37,6 +37,8 @@ INSERT INTO cases (what, e) VALUES
 ('a standby', '{"family": "replication", "metric": "replication_lag_bytes", "instance": "s2", "subject": {"slots": [], "standbys": [{"application": "s1", "not_replayed_bytes": 1}, {"application": "s2", "not_sent_bytes": 0, "not_flushed_bytes": 10, "not_replayed_bytes": 104857600}]}}'),
 ('an inactive slot', '{"family": "replication", "metric": "slot_inactive", "instance": "s", "subject": {"slots": [{"slot": "other", "active": true, "retained_bytes": 9}, {"slot": "s", "active": false, "retained_bytes": 1048576}]}}'),
 ('archiving', '{"family": "replication", "metric": "archive_failing", "instance": "", "subject": {"slots": [], "archiver": {"failing": true, "last_failed_at": "2026-01-08T10:00:00+00:00"}}}'),
+('a pool', '{"family": "pool", "metric": "cl_waiting", "subject": {"pools": [{"pool": "shop.app", "cl_waiting": 40, "sv_active": 20, "pool_size": 20, "exhausted": true}]}}'),
+('a pool with room', '{"family": "pool", "subject": {"pools": [{"pool": "shop.app", "cl_waiting": 0, "sv_active": 2, "exhausted": false}]}}'),
 ('nothing', '{"family": "response"}');
 SELECT what, dbmaint_likely_cause(e) AS cause FROM cases ORDER BY n;
 -- all of them, with their weights

@@ -22,6 +22,7 @@
  *                 minutes while none ran
  *   disk          its bytes / all bytes that grew or are kept
  *   replication   0.8
+ *   pool          0.4 where clients wait and no server connection is free
  *
  * The heaviest of 0.1 or more is it; of equals, the first in this list.  What
  * changed on the statement's table, or a setting that plans or runs statements,
@@ -353,6 +354,11 @@ AS $$
     SELECT g.bytes / nullif(total.bytes, 0), 10 + g.n, g.what || format(', %s %% of what grew or is kept', round(100 * g.bytes / nullif(total.bytes, 0)))
       FROM grown AS g, total
      WHERE g.bytes >= 1048576
+    UNION ALL
+    SELECT 0.4, 9, format('pool %s: %s clients wait, and all %s server connections are in use', quote_literal(p ->> 'pool'), p ->> 'cl_waiting', p ->> 'sv_active')
+           || coalesce(format(' (pool_size %s)', p ->> 'pool_size'), '')
+      FROM e, @extschema@.dbmaint_json_list(e.subject -> 'pools') WITH ORDINALITY AS o(p, n)
+     WHERE e.family = 'pool' AND n = 1 AND p -> 'exhausted' = 'true'
     UNION ALL
     SELECT 0.8, CASE WHEN e.metric ~ 'slot' THEN 11 ELSE 13 END,
            format('replication slot %s%s keeps %s of WAL', quote_ident(s ->> 'slot'), CASE WHEN s -> 'active' = 'false' THEN ' is inactive and' ELSE '' END,

@@ -146,6 +146,13 @@ $$;
 COMMENT ON FUNCTION dbmaint_evidence_look_objects(text, text, timestamptz, timestamptz) IS
 'Part of dbmaint_collect_evidence(): takes a snapshot of tables and indexes for metrics of disks, tables and indexes';
 
+CREATE FUNCTION dbmaint_evidence_budget()
+RETURNS int
+LANGUAGE C STABLE
+AS 'MODULE_PATHNAME', 'dbmaint_evidence_budget';
+COMMENT ON FUNCTION dbmaint_evidence_budget() IS
+'Milliseconds that all sections of evidence may take: 3,000, in a sampler four fifths of dbmaint.evidence_timeout';
+
 CREATE FUNCTION dbmaint_evidence_section(section text, metric text, instance text,
     since_at timestamptz, at timestamptz, limit_ms int, OUT result jsonb, OUT error text)
 LANGUAGE C VOLATILE CALLED ON NULL INPUT
@@ -196,8 +203,8 @@ DECLARE
         'blocking', 'transactions', 'connections', 'recorder',
         'look_statements', 'statements', 'look_changes', 'changes',
         'look_objects', 'subject', 'waits', 'metric', 'host'];
-    section_ms CONSTANT int := 1000;
-    all_ms CONSTANT int := 3000;
+    all_ms CONSTANT int := @extschema@.dbmaint_evidence_budget();
+    section_ms CONSTANT int := least(1000, greatest(all_ms / 2, 1));
     -- 10 sections of this size and what else there is stay below 64 kB
     section_bytes CONSTANT int := 6000;
     began CONSTANT timestamptz := clock_timestamp();
@@ -245,15 +252,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_collect_evidence(text, text, timestamptz, timestamptz) IS
-'What a DBA would look at first when a metric (of an instance; empty: the only one) has been bad since since_at (NULL: since at): an object with the sections statements, waits, blocking, transactions, changes, host, connections, recorder, metric and subject (the index, table, disk, slot or pool in question), each against the same hour of earlier days, or else the hour before, and with errors (by section). Statements are named by query id, never by text. At most 64 kB; a section takes a second, all take three, and no lock is waited for longer than 50 ms. For its owner, the last seconds are read too: it takes a snapshot of statements, looks for changes, and keeps what the recorder holds of the last five minutes (dbmaint_recordings). A metric that does not exist gives the general sections.';
+'What a DBA would look at first when a metric (of an instance; empty: the only one) has been bad since since_at (NULL: since at): an object with the sections statements, waits, blocking, transactions, changes, host, connections, recorder, metric and subject (the index, table, disk, slot or pool in question), each against the same hour of earlier days, or else the hour before, and with errors (by section). Statements are named by query id, never by text. At most 64 kB; a section takes a second, all take three (in a sampler four fifths of dbmaint.evidence_timeout, and a section half of that), and no lock is waited for longer than 50 ms. For its owner, the last seconds are read too: it takes a snapshot of statements, looks for changes, and keeps what the recorder holds of the last five minutes (dbmaint_recordings). A metric that does not exist gives the general sections.';
 
 REVOKE ALL ON FUNCTION dbmaint_baseline_ranges(timestamptz, timestamptz), dbmaint_is_live(timestamptz),
     dbmaint_evidence_look_statements(text, text, timestamptz, timestamptz),
     dbmaint_evidence_look_changes(text, text, timestamptz, timestamptz),
     dbmaint_evidence_snapshot_objects(timestamptz),
     dbmaint_evidence_look_objects(text, text, timestamptz, timestamptz),
-    dbmaint_evidence_section(text, text, text, timestamptz, timestamptz, int),
+    dbmaint_evidence_budget(), dbmaint_evidence_section(text, text, text, timestamptz, timestamptz, int),
     dbmaint_collect_evidence(text, text, timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_baseline_ranges(timestamptz, timestamptz), dbmaint_is_live(timestamptz),
-    dbmaint_evidence_section(text, text, text, timestamptz, timestamptz, int),
+    dbmaint_evidence_budget(), dbmaint_evidence_section(text, text, text, timestamptz, timestamptz, int),
     dbmaint_collect_evidence(text, text, timestamptz, timestamptz) TO pg_monitor;

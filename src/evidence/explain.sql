@@ -54,7 +54,7 @@ AS $$
 DECLARE
     sections CONSTANT text[] := ARRAY['metric', 'statements', 'waits', 'blocking', 'transactions',
                                       'changes', 'host', 'connections', 'subject', 'recorder', 'errors'];
-    names CONSTANT text[] := ARRAY['query_id', 'wait', 'pid', 'object', 'application', 'relation', 'index', 'slot', 'name', 'at'];
+    names CONSTANT text[] := ARRAY['query_id', 'wait', 'pool', 'pid', 'object', 'application', 'relation', 'index', 'slot', 'name', 'at'];
     present text;
     content jsonb;
     listed record;

@@ -24,7 +24,7 @@ BEGIN
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_incidents'::name);
     SELECT i.evidence INTO completed
       FROM @extschema@.dbmaint_incidents AS i
-     WHERE i.incident_id = $1 AND i.evidence_completed_at IS NULL;
+     WHERE i.incident_id = $1 AND (i.evidence_completed_at IS NULL OR i.evidence_completed_at = $2);
     IF jsonb_typeof(completed -> 'at') = 'string' THEN
         fired_at := (completed ->> 'at')::timestamptz;
         until_at := least($2, fired_at + interval '5 minutes');
@@ -52,7 +52,7 @@ BEGIN
     UPDATE @extschema@.dbmaint_incidents AS i
        SET evidence = completed, evidence_completed_at = $2,
            cause = coalesce(@extschema@.dbmaint_likely_cause(completed), i.cause)
-     WHERE i.incident_id = $1 AND i.evidence_completed_at IS NULL;
+     WHERE i.incident_id = $1 AND (i.evidence_completed_at IS NULL OR i.evidence_completed_at = $2);
 END
 $$;
 COMMENT ON FUNCTION dbmaint_complete_evidence(bigint, timestamptz) IS

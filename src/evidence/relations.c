@@ -54,12 +54,12 @@ replace_parameters(const char *text)
 			continue;
 		while (text[end] >= '0' && text[end] <= '9')
 			end++;
-		appendBinaryStringInfo(&replaced, text + copied, location - copied);
+		appendBinaryStringInfo(&replaced, text +copied, location - copied);
 		/* no digit or letter may touch the string and change what it is */
 		appendStringInfoString(&replaced, " '1' ");
 		copied = end;
 	}
-	appendStringInfoString(&replaced, text + copied);
+	appendStringInfoString(&replaced, text +copied);
 	scanner_finish(scanner);
 	return replaced.data;
 }
@@ -118,11 +118,11 @@ find_names_of_utility(Node *statement, Named *named)
 			break;
 		case T_TruncateStmt:
 			named->relations = list_concat(named->relations,
-										((TruncateStmt *) statement)->relations);
+										   ((TruncateStmt *) statement)->relations);
 			break;
 		case T_LockStmt:
 			named->relations = list_concat(named->relations,
-										((LockStmt *) statement)->relations);
+										   ((LockStmt *) statement)->relations);
 			break;
 		case T_VacuumStmt:
 			foreach(cell, ((VacuumStmt *) statement)->rels)

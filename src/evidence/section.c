@@ -19,6 +19,8 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "history/history.h"
+#include "postmaster/bgworker.h"
+#include "settings.h"
 #include "step/guard.h"
 #include "step/query.h"
 #include "utils/builtins.h"
@@ -28,6 +30,10 @@
 
 PG_FUNCTION_INFO_V1(dbmaint_evidence_section);
 PG_FUNCTION_INFO_V1(dbmaint_evidence_snapshot_objects);
+PG_FUNCTION_INFO_V1(dbmaint_evidence_budget);
+
+/* of all sections in a session, which has nobody waiting behind it */
+#define SESSION_BUDGET_MS 3000
 
 /* metric, instance, since_at, at: what every section is told */
 #define SECTION_ARGUMENTS 4
@@ -109,7 +115,19 @@ dbmaint_evidence_section(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), values, nulls)));
 }
 
-/* SQL: dbmaint_evidence_snapshot_objects(at), see looks.sql */
+/*
+ * SQL: dbmaint_evidence_budget() -> int.  The alert engine cancels all of it at
+ * dbmaint.evidence_timeout: what there is by then must be handed back before.
+ */
+Datum
+dbmaint_evidence_budget(PG_FUNCTION_ARGS)
+{
+	if (MyBgworkerEntry == NULL || setting_evidence_timeout_ms == 0)
+		PG_RETURN_INT32(SESSION_BUDGET_MS);
+	PG_RETURN_INT32(setting_evidence_timeout_ms - setting_evidence_timeout_ms / 5);
+}
+
+/* SQL: dbmaint_evidence_snapshot_objects(at), see evidence.sql */
 Datum
 dbmaint_evidence_snapshot_objects(PG_FUNCTION_ARGS)
 {

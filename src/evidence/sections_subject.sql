@@ -223,6 +223,38 @@ $$;
 COMMENT ON FUNCTION dbmaint_subject_replication() IS
 'Part of dbmaint_evidence_subject(): standbys and how far each is behind, replication slots, the archiver';
 
+CREATE FUNCTION dbmaint_subject_pools(instance text, since_at timestamptz, at timestamptz)
+RETURNS jsonb
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF to_regclass('@extschema@.dbmaint_pool_history') IS NULL THEN
+        RETURN NULL;
+    END IF;
+    RETURN jsonb_build_object('pools', coalesce((
+        SELECT jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+                   'pool', p.pool_name, 'cl_active', p.cl_active, 'cl_waiting', p.cl_waiting, 'sv_active', p.sv_active,
+                   'sv_idle', p.sv_idle, 'pool_size', p.pool_size, 'exhausted', p.exhausted,
+                   'maxwait_ms', @extschema@.dbmaint_brief(p.maxwait_ms::float8),
+                   'pool_efficiency', @extschema@.dbmaint_brief(p.pool_efficiency::float8),
+                   'avg_query_ms', @extschema@.dbmaint_brief(p.avg_query_ms::float8),
+                   'avg_query_ms_before', (SELECT @extschema@.dbmaint_brief(avg(b.avg_query_ms)::float8)
+                                             FROM @extschema@.dbmaint_pool_history AS b
+                                            WHERE b.pool_name = p.pool_name AND b.taken_at > $2 - interval '10 minutes' AND b.taken_at <= $2)))
+                   ORDER BY p.place)
+          FROM (SELECT h.*, row_number() OVER (ORDER BY h.cl_waiting DESC NULLS LAST, h.cl_active DESC NULLS LAST, h.pool_name) AS place
+                  FROM @extschema@.dbmaint_pool_history AS h
+                 WHERE h.taken_at = (SELECT max(l.taken_at) FROM @extschema@.dbmaint_pool_snapshots AS l
+                                      WHERE l.taken_at > $3 - interval '15 minutes' AND l.taken_at <= $3
+                                        AND l.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()))
+                   AND ($1 = '' OR h.pool_name = $1)) AS p
+         WHERE p.place <= 10), '[]'));
+END
+$$;
+COMMENT ON FUNCTION dbmaint_subject_pools(text, timestamptz, timestamptz) IS
+'Part of dbmaint_evidence_subject(): the pool that the metric is of, else those in which most clients wait, by the last reading of a quarter of an hour; NULL where pools are not read';
+
 CREATE FUNCTION dbmaint_evidence_subject(metric text, instance text, since_at timestamptz, at timestamptz)
 RETURNS jsonb
 LANGUAGE plpgsql VOLATILE
@@ -233,6 +265,8 @@ DECLARE
 BEGIN
     IF family = 'disk' THEN
         RETURN @extschema@.dbmaint_subject_disk($1, $2, $3, $4);
+    ELSIF family = 'pool' THEN
+        RETURN @extschema@.dbmaint_subject_pools($2, $3, $4);
     ELSIF NOT @extschema@.dbmaint_is_live($4) THEN
         RETURN NULL;
     END IF;
@@ -250,9 +284,11 @@ REVOKE ALL ON FUNCTION dbmaint_find_relation(text, text), dbmaint_describe_table
     dbmaint_subject_tables(text, text), dbmaint_subject_index(text, text, timestamptz, timestamptz),
     dbmaint_grown_relations(timestamptz, timestamptz), dbmaint_retaining_slots(), dbmaint_archiver_state(),
     dbmaint_subject_disk(text, text, timestamptz, timestamptz), dbmaint_subject_replication(),
+    dbmaint_subject_pools(text, timestamptz, timestamptz),
     dbmaint_evidence_subject(text, text, timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_find_relation(text, text), dbmaint_describe_table(oid),
     dbmaint_subject_tables(text, text), dbmaint_subject_index(text, text, timestamptz, timestamptz),
     dbmaint_grown_relations(timestamptz, timestamptz), dbmaint_retaining_slots(), dbmaint_archiver_state(),
     dbmaint_subject_disk(text, text, timestamptz, timestamptz), dbmaint_subject_replication(),
+    dbmaint_subject_pools(text, timestamptz, timestamptz),
     dbmaint_evidence_subject(text, text, timestamptz, timestamptz) TO pg_monitor;

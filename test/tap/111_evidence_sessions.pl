@@ -150,30 +150,30 @@ like($found->{errors}{statements}, qr/lock timeout/, 'what cannot says so');
 leave($locker);
 
 # An incident: completed after five minutes, explained.
-sql(q{INSERT INTO dbmaint_incidents (database_oid, metric, instance, state, severity, worst_severity, comparison, threshold, value,
+my $incident = sql(q{INSERT INTO dbmaint_incidents (database_oid, metric, instance, state, resolved_at, severity, worst_severity, comparison, threshold, value,
 		since_at, fired_at, updated_at, actions, breaching_from, well_from, holding, flaps, ended_at, evidence, evidence_at, cause)
-	SELECT d.oid, 'idle_in_transaction_ms', '', 'firing', 'critical', 'critical', '>', 95, 123.4, s.at - interval '1 minute', s.at, s.at, '{Look,Think}', '{}', '{}', '{}', '{}', '{}',
+	SELECT d.oid, 'idle_in_transaction_ms', '', 'resolved', s.at, 'critical', 'critical', '>', 95, 123.4, s.at - interval '1 minute', s.at, s.at, '{Look,Think}', '{}', '{}', '{}', '{}', '{}',
 		dbmaint_collect_evidence('idle_in_transaction_ms', '', s.at - interval '1 minute', s.at), s.at, 'no cause found'
-	FROM pg_database AS d, (SELECT clock_timestamp() - interval '2 seconds' AS at) AS s WHERE d.datname = current_database()});
-my $before = sql(q{SELECT evidence #>> '{recorder,to_at}' FROM dbmaint_incidents});
+	FROM pg_database AS d, (SELECT clock_timestamp() - interval '2 seconds' AS at) AS s WHERE d.datname = current_database() RETURNING incident_id});
 my $later = session($node, 'postgres', 'BEGIN');
 $node->poll_query_until('postgres', "SELECT count(*) > 5 FROM dbmaint_recorder('1 minute') WHERE pid = $later->{pid}");
 sql("SELECT dbmaint_note_change(clock_timestamp(), NULL, 'setting', 'idle_in_transaction_session_timeout', 'value', '1min', '0')");
-sql('SELECT dbmaint_complete_evidence(incident_id, clock_timestamp()) FROM dbmaint_incidents');
+sql('SELECT dbmaint_complete_evidence(' . $incident . ', clock_timestamp())');
 is( sql(qq{SELECT (i.evidence #>> '{recorder,to_at}')::timestamptz > i.evidence_at, i.evidence #> '{recorder,complete}', i.evidence_completed_at IS NOT NULL,
 		r.observations = (SELECT count(*) FROM dbmaint_recorded_activity AS a WHERE a.recording_id = r.recording_id),
 		EXISTS (SELECT FROM dbmaint_recorded_activity AS a WHERE a.recording_id = r.recording_id AND a.pid = $later->{pid})
-	FROM dbmaint_incidents AS i JOIN dbmaint_recordings AS r ON r.recording_id = (i.evidence #>> '{recorder,recording_id}')::bigint}),
+	FROM dbmaint_incidents AS i JOIN dbmaint_recordings AS r ON r.recording_id = (i.evidence #>> '{recorder,recording_id}')::bigint
+	WHERE i.incident_id = $incident}),
 	't|true|t|t|t', 'five minutes later the recording goes on, and the evidence is complete');
-like(sql('SELECT cause FROM dbmaint_incidents'), qr/^setting idle_in_transaction_session_timeout changed from 1min to 0 at /, 'what was seen meanwhile may be the cause');
-my $complete = sql('SELECT evidence FROM dbmaint_incidents');
-sql("SELECT dbmaint_complete_evidence(incident_id, clock_timestamp()) FROM dbmaint_incidents; SELECT dbmaint_complete_evidence(4711, now())");
-is(sql('SELECT evidence FROM dbmaint_incidents'), $complete, 'once');
-like(sql('SELECT string_agg(concat_ws(\'|\', x.section, x.item, x.value, x.detail), E\'\n\') FROM dbmaint_incidents AS i, dbmaint_explain_alert(i.incident_id) AS x'),
-	qr/^alert\|metric\|idle_in_transaction_ms\nalert\|state\|firing\|critical\nalert\|value\|123.4\|> 95\n.*^action\|1\.\|Look\naction\|2\.\|Think\ncause\|1\.\|setting idle_in.*^recorder\|complete\|true$/ms,
+like(sql("SELECT cause FROM dbmaint_incidents WHERE incident_id = $incident"), qr/^setting idle_in_transaction_session_timeout changed from 1min to 0 at /, 'what was seen meanwhile may be the cause');
+my $complete = sql("SELECT evidence FROM dbmaint_incidents WHERE incident_id = $incident");
+sql("SELECT dbmaint_complete_evidence($incident, clock_timestamp()); SELECT dbmaint_complete_evidence(-1, now())");
+is(sql("SELECT evidence FROM dbmaint_incidents WHERE incident_id = $incident"), $complete, 'once');
+like(sql('SELECT string_agg(concat_ws(\'|\', x.section, x.item, x.value, x.detail), E\'\n\') FROM dbmaint_explain_alert(' . $incident . ') AS x'),
+	qr/^alert\|metric\|idle_in_transaction_ms\nalert\|state\|resolved\|critical\nalert\|value\|123.4\|> 95\n.*^action\|1\.\|Look\naction\|2\.\|Think\ncause\|1\.\|setting idle_in.*^recorder\|complete\|true$/ms,
 	'an alert as rows');
-my ($status, $stdout, $stderr) = $node->psql('postgres', 'SELECT * FROM dbmaint_explain_alert(4711)');
-like($stderr, qr/there is no alert 4711/, 'one that is not there');
+my ($status, $stdout, $stderr) = $node->psql('postgres', 'SELECT * FROM dbmaint_explain_alert(-1)');
+like($stderr, qr/there is no alert -1/, 'one that is not there');
 leave($later);
 
 # Who may only read gets all but what is written.
