@@ -74,6 +74,7 @@ SQL_PIECES = \
 	src/health/daily_check.sql \
 	src/history/report.sql \
 	src/history/report_totals.sql \
+	src/alert/report_alerts.sql \
 	src/history/looking.sql
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql

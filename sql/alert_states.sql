@@ -166,6 +166,10 @@ SELECT * FROM play('12:05', 'idle_in_transaction_ms', '', ARRAY[1, 0]);
 SELECT dbmaint_acknowledge_alert(NULL);
 SELECT dbmaint_acknowledge_alert(-1, 'x');
 SELECT dbmaint_acknowledge_alert((SELECT min(incident_id) FROM dbmaint_incidents), 'x');
+-- the screen, the reviews, the health check
+SELECT dbmaint_top_alerts_line('2026-01-01 08:50'), dbmaint_top_alerts_line('2026-01-01 23:00') IS NOT NULL AS now, dbmaint_top_alerts_line('2025-12-31');
+SELECT item, value, previous FROM dbmaint_report_alerts('2026-01-01', '2026-01-02', '2025-12-31', 'day');
+SELECT value ~ '^\d+ firing, \d+ pending$' AS value, status, target, detail LIKE '%See dbmaint_alerts().' AS detail FROM dbmaint_check_alerts();
 -- how the rules stand
 SELECT DISTINCT state FROM dbmaint_rule_states();
 DROP EXTENSION dbmaint CASCADE;

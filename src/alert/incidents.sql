@@ -156,3 +156,5 @@ COMMENT ON COLUMN dbmaint_incident_events.note IS
 REVOKE ALL ON dbmaint_incidents, dbmaint_incident_events FROM PUBLIC;
 GRANT SELECT ON dbmaint_incidents, dbmaint_incident_events TO pg_monitor;
 REVOKE ALL ON SEQUENCE dbmaint_incidents_incident_id_seq, dbmaint_incident_events_event_id_seq FROM PUBLIC;
+COMMENT ON SEQUENCE dbmaint_incidents_incident_id_seq IS 'Numbers of incidents.';
+COMMENT ON SEQUENCE dbmaint_incident_events_event_id_seq IS 'Numbers of the events of incidents.';

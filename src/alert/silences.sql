@@ -59,6 +59,8 @@ SELECT pg_catalog.pg_extension_config_dump('dbmaint_silences', '');
 SELECT pg_catalog.pg_extension_config_dump('dbmaint_silences_silence_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('dbmaint_maintenance_windows', '');
 
+COMMENT ON SEQUENCE dbmaint_silences_silence_id_seq IS 'Numbers of silences.';
+
 CREATE TRIGGER dbmaint_changed AFTER INSERT OR UPDATE OR DELETE ON dbmaint_silences
     FOR EACH STATEMENT EXECUTE FUNCTION dbmaint_rules_changed();
 CREATE TRIGGER dbmaint_changed AFTER INSERT OR UPDATE OR DELETE ON dbmaint_maintenance_windows

@@ -15,14 +15,23 @@ AS $$
            CASE i.state WHEN 'firing' THEN 2 WHEN 'pending' THEN 1 ELSE 0 END::bigint,
            array_position(ARRAY['warning', 'critical', 'emergency'], i.severity)::bigint - 1,
            i.since_at, i.flapping, i.breaching_from, i.well_from, i.holding, i.flaps, i.ended_at,
-           greatest(i.updated_at, CASE WHEN i.state <> 'resolved' THEN
-               @extschema@.dbmaint_last_reading_at(i.metric, i.instance, i.updated_at, at) END)
+           CASE WHEN i.state = 'resolved' THEN i.updated_at
+                -- what is well without a reading is gone or quiet, as every round saw it
+                WHEN w.well_at >= i.since_at AND (r.read_at < w.well_at OR r.read_at IS NULL) THEN
+                     greatest(i.updated_at, (SELECT max(s.taken_at) FROM @extschema@.dbmaint_series_samples AS s
+                                              WHERE s.database_oid = i.database_oid AND s.taken_at < at),
+                              (SELECT max(p."timestamp") FROM @extschema@.performance_metrics AS p
+                                WHERE p.database_oid = i.database_oid AND p."timestamp" < at))
+                ELSE greatest(i.updated_at, r.read_at) END
       FROM (SELECT DISTINCT ON (n.metric, n.instance) n.*
               FROM @extschema@.dbmaint_incidents AS n
              WHERE n.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
                -- who flaps is remembered for an hour
                AND (n.state <> 'resolved' OR n.resolved_at > at - interval '1 hour')
              ORDER BY n.metric, n.instance, (n.state = 'resolved'), n.incident_id DESC) AS i
+     CROSS JOIN LATERAL (SELECT max(u.at) AS well_at FROM unnest(i.well_from) AS u(at)) AS w
+     CROSS JOIN LATERAL (SELECT CASE WHEN i.state <> 'resolved' THEN
+               @extschema@.dbmaint_last_reading_at(i.metric, i.instance, least(i.updated_at, w.well_at), at) END AS read_at) AS r
 $$;
 COMMENT ON FUNCTION dbmaint_load_incidents(timestamptz) IS
 'What the engine must know at its start: of each metric and instance the open incident, else the one that resolved last, in the hour before; last_at is the last reading before the time';

@@ -81,6 +81,7 @@ DECLARE
         'invalid_indexes',
         'disk_space',
         'sampler',
+        'alerts',
         'pg_stat_statements'
     ];
     home name;

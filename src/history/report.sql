@@ -468,6 +468,7 @@ DECLARE
         'connections',
         'resources',
         'growth',
+        'alerts',
         'course',
         'anomalies'];
     schema name := (SELECT n.nspname FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
