@@ -81,7 +81,9 @@ DECLARE
         'invalid_indexes',
         'disk_space',
         'sampler',
-        'pg_stat_statements'
+        'pg_stat_statements',
+        'pool_efficiency',
+        'pool_waiting'
     ];
     home name;
     message text;

@@ -437,6 +437,7 @@ DECLARE
         'statements',
         'indexes',
         'connections',
+        'pools',
         'resources',
         'growth',
         'course',
