@@ -26,6 +26,7 @@ int			setting_statements_interval_s = 300;
 int			setting_objects_interval_s = 1800;
 int			setting_activity_interval_ms = 1000;
 int			setting_activity_history_interval_s = 60;
+int			setting_signals_interval_s = 60;
 int			setting_retention_min = 35 * 24 * 60;
 int			setting_rollup_retention_min = 730 * 24 * 60;
 int			setting_max_history_size_mb = 1024;
@@ -97,6 +98,10 @@ static const IntSetting int_settings[] =
 		"Time that a row of the activity and log history covers.",
 		NULL,
 	&setting_activity_history_interval_s, 60, 1, 3600, GUC_UNIT_S},
+	{"dbmaint.signals_interval",
+		"Time between two readings of what alerts watch beside the samples.",
+		"Replication, slots, archiving, locks, transaction ids; what needs a look at every table follows dbmaint.objects_interval.",
+	&setting_signals_interval_s, 60, 1, 3600, GUC_UNIT_S},
 	{"dbmaint.retention",
 		"Age at which history is deleted.",
 		NULL,

@@ -51,6 +51,12 @@ const CollectorInfo collectors[] =
 	collect_capacity, true},
 	{"pool", METRIC_CLUSTER, &setting_pool_interval_s,
 	collect_pool, true},
+	{"signals", METRIC_DATABASE, &setting_signals_interval_s,
+	collect_signals, true},
+	{"object_signals", METRIC_DATABASE, &setting_objects_interval_s,
+	collect_object_signals, true},
+	{"capacity_signals", METRIC_CLUSTER, &setting_objects_interval_s,
+	collect_capacity_signals, true},
 };
 
 const int	collector_count = lengthof(collectors);

@@ -71,7 +71,7 @@ BEGIN
     detail := format('Pool %s, the lowest of %s with traffic: %s clients, %s waiting; servers: %s active, %s idle.'
         ' Idle clients put it above 100 %%; the use of the server connections is %s %%.',
         worst.pool_name, busy, worst.cl_active, coalesce(worst.cl_waiting::text, '?'), worst.sv_active,
-        coalesce(worst.sv_idle::text, '?'), round(worst.server_utilization::numeric, 1));
+        coalesce(worst.sv_idle::text, '?'), round(100 * worst.server_utilization::numeric, 1));
     IF status <> 'ok' THEN
         detail := detail || ' Server connections are busy without a client: look for long transactions and locks'
             ' (idle_in_transaction, blocked_sessions) and at the log of PgBouncer.';

@@ -213,13 +213,13 @@ pool_efficiency(const PoolReading *pool, double *percent)
 }
 
 bool
-pool_utilization(const PoolReading *pool, double *percent)
+pool_utilization(const PoolReading *pool, double *ratio)
 {
 	double		servers = count_servers(pool);
 
 	if (pool->number[POOL_SV_ACTIVE] == POOL_UNKNOWN || servers <= 0)
 		return false;
-	*percent = 100.0 * (double) pool->number[POOL_SV_ACTIVE] / servers;
+	*ratio = (double) pool->number[POOL_SV_ACTIVE] / servers;
 	return true;
 }
 

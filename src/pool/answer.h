@@ -76,7 +76,7 @@ extern PoolReading *pool_read(const PoolTable *pools, const PoolTable *stats,
  * no meaning: an efficiency without a server that works.
  */
 extern bool pool_efficiency(const PoolReading *pool, double *percent);
-extern bool pool_utilization(const PoolReading *pool, double *percent);
+extern bool pool_utilization(const PoolReading *pool, double *ratio);
 extern bool pool_multiplexing(const PoolReading *pool, double *ratio);
 extern bool pool_exhausted(const PoolReading *pool, bool *exhausted);
 

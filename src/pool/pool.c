@@ -410,7 +410,7 @@ take_answer(Collection *collection, Console *console)
 {
 	if (console->state != CONSOLE_DONE)
 		pool_raise(console);
-	pool_store(collection->schema, console, collection->at);
+	pool_store(collection, console);
 }
 
 void

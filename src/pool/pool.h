@@ -69,14 +69,20 @@ extern const char *const pool_statements[CONSOLE_STATEMENTS];
 /* The reading of an exchange that succeeded; raises an error if it is none. */
 extern PoolReading *pool_readings(Console *console, int *count);
 
-/* Stores the reading, and the number of pools in the status. */
-extern void pool_store(const char *schema, Console *console, TimestampTz at);
+/*
+ * Stores the reading and adds its series; keeps the number of pools in the
+ * status.
+ */
+extern void pool_store(Collection *collection, Console *console);
 
 /*
  * A name or value from PgBouncer as a text of this database's encoding, cut to
  * 255 bytes; what is not valid in it becomes question marks.
  */
 extern char *pool_text(const char *bytes);
+
+/* database.user, or the database alone where the user is not told. */
+extern char *pool_name(const PoolReading *pool);
 
 /* Is the name of a setting one that dbmaint_pool_settings() shows? */
 extern bool pool_shows_setting(const char *name);

@@ -156,7 +156,7 @@ RETURNS SETOF record
 LANGUAGE C VOLATILE ROWS 20
 AS 'MODULE_PATHNAME', 'dbmaint_pools';
 COMMENT ON FUNCTION dbmaint_pools() IS
-'The pools of PgBouncer now, asked on a connection of its own (dbmaint.pgbouncer_conninfo) within 2 seconds; without the console''s own. pool_name is database.user. pool_efficiency is the runbook''s 100 * cl_active / sv_active: per cent, NULL where no server connection is active, far above 100 in transaction mode, where idle clients need none. server_utilization is the share of all server connections that clients have, in per cent; multiplexing the clients of each server connection. exhausted: clients wait and no server connection is free. Waits and durations are in milliseconds, means of PgBouncer''s stats_period for the whole database; avg_wait_ms is, before PgBouncer 1.23, the wait of all clients a second. NULL where PgBouncer does not tell. No rows where no PgBouncer is configured; an error where it cannot be read.';
+'The pools of PgBouncer now, asked on a connection of its own (dbmaint.pgbouncer_conninfo) within 2 seconds; without the console''s own. pool_name is database.user. pool_efficiency is the runbook''s 100 * cl_active / sv_active: per cent, NULL where no server connection is active, far above 100 in transaction mode, where idle clients need none. server_utilization is the share of all server connections that clients have, from 0 to 1; multiplexing the clients of each server connection. exhausted: clients wait and no server connection is free. Waits and durations are in milliseconds, means of PgBouncer''s stats_period for the whole database; avg_wait_ms is, before PgBouncer 1.23, the wait of all clients a second. NULL where PgBouncer does not tell. No rows where no PgBouncer is configured; an error where it cannot be read.';
 
 CREATE FUNCTION dbmaint_pool_settings(
     OUT database text, OUT setting text, OUT value text,
@@ -344,7 +344,7 @@ SELECT h.taken_at, h.interval_ms,
        h.pool_size,
        100::pg_catalog.float8 OPERATOR(pg_catalog.*) h.cl_active::pg_catalog.float8
            OPERATOR(pg_catalog./) nullif(h.sv_active, 0::bigint)::pg_catalog.float8 AS pool_efficiency,
-       100::pg_catalog.float8 OPERATOR(pg_catalog.*) h.sv_active::pg_catalog.float8
+       h.sv_active::pg_catalog.float8
            OPERATOR(pg_catalog./) nullif(h.servers, 0::bigint)::pg_catalog.float8 AS server_utilization,
        h.cl_active::pg_catalog.float8
            OPERATOR(pg_catalog./) nullif(h.servers, 0::bigint)::pg_catalog.float8 AS multiplexing,

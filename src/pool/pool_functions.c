@@ -65,17 +65,15 @@ put_pool(ReturnSetInfo *rsinfo, const PoolReading *pool)
 {
 	Datum		values[POOL_COLUMNS];
 	bool		nulls[POOL_COLUMNS] = {false};
-	const char *database = pool_text(pool->database);
-	const char *user = pool_text(pool->user);
 	const int64_t *number = pool->number;
 	double		ratio = 0;
 	bool		exhausted = false;
 	bool		known;
 	int			n = 0;
 
-	values[n++] = CStringGetTextDatum(*user == '\0' ? database : psprintf("%s.%s", database, user));
-	values[n++] = CStringGetTextDatum(database);
-	values[n++] = CStringGetTextDatum(user);
+	values[n++] = CStringGetTextDatum(pool_name(pool));
+	values[n++] = CStringGetTextDatum(pool_text(pool->database));
+	values[n++] = CStringGetTextDatum(pool_text(pool->user));
 	values[n] = known_text(pool->mode, &nulls[n]);
 	n++;
 	for (int c = POOL_CL_ACTIVE; c <= POOL_SV_LOGIN; c++, n++)

@@ -91,7 +91,7 @@ AS $$
                 'Mean of 100 * cl_active / sv_active while a server connection was active; target above 75 %. Idle clients put it above 100 %.'),
                ('lowest_pool_efficiency', '%', t.lowest_efficiency, l.lowest_efficiency, NULL,
                 format('Pool %s, on %s.', t.lowest_pool, to_char(t.lowest_day AT TIME ZONE 'UTC', 'FMDay YYYY-MM-DD'))),
-               ('server_utilization', '%', t.utilization, l.utilization, NULL,
+               ('server_utilization', 'ratio', t.utilization, l.utilization, NULL,
                 'Mean share of the server connections that clients had.'),
                ('peak_clients', '1', t.peak_clients::float8, l.peak_clients::float8, NULL,
                 format('Pool %s, on %s.', t.peak_clients_pool, to_char(t.peak_clients_day AT TIME ZONE 'UTC', 'FMDay YYYY-MM-DD'))),

@@ -93,7 +93,7 @@ AS $$
                count(*) FILTER (WHERE h.exhausted) AS exhausted_samples,
                avg(h.pool_efficiency) * 10 AS avg_efficiency_pm,
                min(h.pool_efficiency) * 10 AS min_efficiency_pm,
-               avg(h.server_utilization) * 10 AS avg_utilization_pm,
+               avg(h.server_utilization) * 1000 AS avg_utilization_pm,
                max(h.cl_active) AS max_cl_active,
                max(h.cl_waiting) AS max_cl_waiting,
                max(h.sv_active) AS max_sv_active,
@@ -171,7 +171,7 @@ AS $$
            CASE WHEN k.pool_user = '' THEN k.pool_database ELSE k.pool_database || '.' || k.pool_user END,
            k.pool_database, k.pool_user, v.samples, v.busy_samples, v.exhausted_samples,
            nullif(v.avg_efficiency_pm, -1) / 10::float8, nullif(v.min_efficiency_pm, -1) / 10::float8,
-           nullif(v.avg_utilization_pm, -1) / 10::float8,
+           nullif(v.avg_utilization_pm, -1) / 1000::float8,
            nullif(v.max_cl_active, -1), nullif(v.max_cl_waiting, -1), nullif(v.max_sv_active, -1),
            nullif(v.max_maxwait_us, -1) / 1000::float8, nullif(v.pool_size, -1), nullif(v.queries, -1),
            nullif(v.avg_query_us, -1) / 1000::float8, nullif(v.avg_wait_us, -1) / 1000::float8
@@ -199,7 +199,7 @@ AS $$
      ORDER BY d.day, k.pool_database, k.pool_user
 $$;
 COMMENT ON FUNCTION dbmaint_pool_daily(timestamptz, timestamptz) IS
-'The days (of UTC) of PgBouncer''s pools that began from one time until before another, a row a pool: readings, how many had traffic or an exhausted pool; mean and lowest pool_efficiency (per cent, where a server connection was active), mean server_utilization (per cent); the most clients, waiting clients and active server connections; the longest wait; queries and their mean duration (of the whole database). NULL where not known. In the home database.';
+'The days (of UTC) of PgBouncer''s pools that began from one time until before another, a row a pool: readings, how many had traffic or an exhausted pool; mean and lowest pool_efficiency (per cent, where a server connection was active), mean server_utilization (from 0 to 1); the most clients, waiting clients and active server connections; the longest wait; queries and their mean duration (of the whole database). NULL where not known. In the home database.';
 
 REVOKE ALL ON dbmaint_daily_pools FROM PUBLIC;
 GRANT SELECT ON dbmaint_daily_pools TO pg_monitor;

@@ -9,9 +9,11 @@
  */
 #include "compat.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #include "catalog/pg_type.h"
+#include "collect/series.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "pool/pool.h"
@@ -180,8 +182,54 @@ config_arrays(const Console *console, Datum *values)
 	values[2] = text_array(texts, used);
 }
 
+/* What is not known is no number, and says that the pool is there. */
+static double
+series_number(int64 number, double divisor)
+{
+	return number == POOL_UNKNOWN ? NAN : (double) number / divisor;
+}
+
+static void
+add_series(Collection *collection, const PoolReading *pool, const char *name)
+{
+	double		efficiency = NAN;
+	double		utilization = NAN;
+	bool		exhausted = false;
+
+	(void) pool_efficiency(pool, &efficiency);
+	(void) pool_utilization(pool, &utilization);
+	series_add(collection, SERIES_pool_efficiency, name, efficiency);
+	series_add(collection, SERIES_server_utilization, name, utilization);
+	series_add(collection, SERIES_cl_active, name, series_number(pool->number[POOL_CL_ACTIVE], 1));
+	series_add(collection, SERIES_cl_waiting, name, series_number(pool->number[POOL_CL_WAITING], 1));
+	series_add(collection, SERIES_maxwait_ms, name, series_number(pool->number[POOL_MAXWAIT_US], 1000));
+	series_add(collection, SERIES_pool_exhausted, name,
+			   pool_exhausted(pool, &exhausted) ? exhausted : NAN);
+}
+
+static void
+complete_series(Collection *collection)
+{
+	static const SeriesId all[] = {
+		SERIES_pool_efficiency, SERIES_server_utilization, SERIES_cl_active,
+		SERIES_cl_waiting, SERIES_maxwait_ms, SERIES_pool_exhausted,
+	};
+
+	for (size_t i = 0; i < lengthof(all); i++)
+		series_complete(collection, all[i]);
+}
+
+char *
+pool_name(const PoolReading *pool)
+{
+	char	   *database = pool_text(pool->database);
+	char	   *user = pool_text(pool->user);
+
+	return *user == '\0' ? database : psprintf("%s.%s", database, user);
+}
+
 void
-pool_store(const char *schema, Console *console, TimestampTz at)
+pool_store(Collection *collection, Console *console)
 {
 	Oid			types[STORE_COLUMNS];
 	Datum		values[STORE_COLUMNS];
@@ -197,10 +245,12 @@ pool_store(const char *schema, Console *console, TimestampTz at)
 		texts[0][i] = pool_text(readings[i].database);
 		texts[1][i] = pool_text(readings[i].user);
 		texts[2][i] = pool_text(readings[i].mode == NULL ? "" : readings[i].mode);
+		add_series(collection, &readings[i], pool_name(&readings[i]));
 	}
+	complete_series(collection);
 
 	types[n] = TIMESTAMPTZOID;
-	values[n++] = TimestampTzGetDatum(at);
+	values[n++] = TimestampTzGetDatum(collection->at);
 	for (int c = 0; c < STORE_NAMES; c++)
 	{
 		types[n] = TEXTARRAYOID;
@@ -218,7 +268,7 @@ pool_store(const char *schema, Console *console, TimestampTz at)
 	config_arrays(console, &values[n]);
 	for (int c = 0; c < STORE_CONFIG; c++)
 		types[n++] = TEXTARRAYOID;
-	query_begin(store_statement(schema, n), n, types, values, NULL);
+	query_begin(store_statement(collection->schema, n), n, types, values, NULL);
 	query_end();
 
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);

@@ -255,6 +255,8 @@ dbmaint_run_due(PG_FUNCTION_ARGS)
 		if (report.status[c] != NULL)
 			put_step(rsinfo, collectors[c].name, report.status[c]);
 	}
+	if (report.series_failure != NULL)
+		put_step(rsinfo, "dbmaint_series_samples", report.series_failure);
 	if (report.failure != NULL)
 		put_step(rsinfo, "performance_metrics", report.failure);
 	if (report.rolled_up > 0)
