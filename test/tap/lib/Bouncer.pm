@@ -1,4 +1,4 @@
-# A PgBouncer of the test's own, in front of a test server.
+# A PgBouncer of the test's own, in front of the database "app" of a test server.
 
 package Bouncer;
 
@@ -61,7 +61,7 @@ sub configure
 
 	%{ $self->{settings} } = (%{ $self->{settings} }, %settings);
 	my $ini = "[databases]\n";
-	$ini .= sprintf "%s = host=%s port=%s dbname=postgres user=%s %s\n", $_, $node->host,
+	$ini .= sprintf "%s = host=%s port=%s dbname=app user=%s %s\n", $_, $node->host,
 	  $node->port, scalar getpwuid $<, $self->{databases}{$_}
 	  foreach sort keys %{ $self->{databases} };
 	$ini .= "[pgbouncer]\n";
