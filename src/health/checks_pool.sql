@@ -89,7 +89,7 @@ AS $$
 DECLARE
     reading record;
     worst record;
-    waiting bigint;
+    waiting numeric;
     exhausted int;
     pools int;
 BEGIN
@@ -121,10 +121,10 @@ BEGIN
     detail := format('Pool %s: %s clients wait, the first for %s ms; servers: %s active, %s idle, of %s.',
         worst.pool_name, worst.cl_waiting, coalesce(round(worst.maxwait_ms::numeric, 1)::text, '?'),
         worst.sv_active, worst.sv_idle, coalesce(worst.pool_size::text, '?'));
-    IF worst.exhausted AND worst.sv_active + worst.sv_login >= worst.pool_size THEN
+    IF worst.exhausted AND worst.sv_active::numeric + worst.sv_login >= worst.pool_size THEN
         detail := detail || format(' The pool is exhausted: end what keeps its connections (idle_in_transaction,'
             ' longest_running_query), or for now SELECT * FROM dbmaint_pool_command(''SET'', ''default_pool_size'', ''%s'').',
-            2 * worst.pool_size);
+            2 * worst.pool_size::numeric);
     ELSIF worst.exhausted THEN
         detail := detail || ' It could have more server connections: PgBouncer does not get them (its log, total_connections,'
             ' max_db_connections), or is about to.';

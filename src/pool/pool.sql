@@ -227,6 +227,8 @@ CREATE FUNCTION dbmaint_store_pool_settings(
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET enable_nestloop = off
+SET jit = off
 AS $$
 BEGIN
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_pool_setting_history'::name);
@@ -259,72 +261,75 @@ CREATE FUNCTION dbmaint_store_pools(
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+-- nobody knows how many pools there will be: thousands must not be joined in loops
+SET enable_nestloop = off
+SET jit = off
 AS $$
 #variable_conflict use_column
 DECLARE
     me CONSTANT oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
     most_names CONSTANT int := 20000;
-    known int;
     previous_at timestamptz;
 BEGIN
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_pool_names'::name);
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_pool_snapshots'::name);
-    known := (SELECT count(*) FROM @extschema@.dbmaint_pool_names AS k WHERE k.database_oid = me);
-
-    INSERT INTO @extschema@.dbmaint_pool_names AS k
-        (database_oid, pool_id, pool_database, pool_user, pool_mode, first_seen_at, last_seen_at)
-    SELECT me, coalesce((SELECT max(m.pool_id) FROM @extschema@.dbmaint_pool_names AS m WHERE m.database_oid = me), 0)
-                   + row_number() OVER (ORDER BY u.database, u."user"),
-           u.database, u."user", nullif(min(u.mode), ''), at, at
-      FROM unnest(databases, users, modes) AS u(database, "user", mode)
-     WHERE NOT EXISTS (SELECT FROM @extschema@.dbmaint_pool_names AS m
-                        WHERE m.database_oid = me AND m.pool_database = u.database AND m.pool_user = u."user")
-     GROUP BY u.database, u."user"
-     ORDER BY u.database, u."user"
-     LIMIT greatest(most_names - known, 0);
-
-    UPDATE @extschema@.dbmaint_pool_names AS k
-       SET last_seen_at = greatest(k.last_seen_at, at), pool_mode = u.mode
-      FROM (SELECT n.database, n."user", nullif(min(n.mode), '') AS mode
-              FROM unnest(databases, users, modes) AS n(database, "user", mode)
-             GROUP BY n.database, n."user") AS u
-     WHERE k.database_oid = me AND k.pool_database = u.database AND k.pool_user = u."user"
-       AND (k.last_seen_at < at - interval '1 day' OR k.pool_mode IS DISTINCT FROM u.mode);
-
     SELECT max(s.taken_at) INTO previous_at
       FROM @extschema@.dbmaint_pool_snapshots AS s WHERE s.database_oid = me AND s.taken_at < at;
 
+    -- one pass, since there may be thousands of pools
+    WITH read AS MATERIALIZED (
+        SELECT DISTINCT ON (u.database, u."user") u.*, k.pool_id, k.pool_mode, k.last_seen_at
+          FROM unnest(databases, users, modes, dbmaint_store_pools.cl_active, dbmaint_store_pools.cl_waiting,
+                      dbmaint_store_pools.sv_active, dbmaint_store_pools.sv_idle, dbmaint_store_pools.sv_used,
+                      dbmaint_store_pools.sv_tested, dbmaint_store_pools.sv_login, dbmaint_store_pools.maxwait_us,
+                      dbmaint_store_pools.pool_size, dbmaint_store_pools.avg_wait_us, dbmaint_store_pools.avg_query_us,
+                      dbmaint_store_pools.avg_queries) WITH ORDINALITY
+                   AS u(database, "user", mode, cl_active, cl_waiting, sv_active, sv_idle, sv_used, sv_tested, sv_login,
+                        maxwait_us, pool_size, avg_wait_us, avg_query_us, avg_queries, place)
+          LEFT JOIN @extschema@.dbmaint_pool_names AS k
+            ON k.database_oid = me AND k.pool_database = u.database AND k.pool_user = u."user"
+         ORDER BY u.database, u."user", u.place
+    ), added AS (
+        INSERT INTO @extschema@.dbmaint_pool_names AS n
+            (database_oid, pool_id, pool_database, pool_user, pool_mode, first_seen_at, last_seen_at)
+        SELECT me, m.last_id + row_number() OVER (ORDER BY r.database, r."user"),
+               r.database, r."user", nullif(r.mode, ''), at, at
+          FROM read AS r, (SELECT coalesce(max(k.pool_id), 0) AS last_id
+                             FROM @extschema@.dbmaint_pool_names AS k WHERE k.database_oid = me) AS m
+         WHERE r.pool_id IS NULL
+         ORDER BY r.database, r."user"
+         LIMIT (SELECT greatest(most_names - count(*), 0)
+                  FROM @extschema@.dbmaint_pool_names AS k WHERE k.database_oid = me)
+        RETURNING n.pool_id, n.pool_database, n.pool_user
+    ), renewed AS (
+        UPDATE @extschema@.dbmaint_pool_names AS n
+           SET last_seen_at = greatest(n.last_seen_at, at), pool_mode = nullif(r.mode, '')
+          FROM read AS r
+         WHERE n.database_oid = me AND n.pool_id = r.pool_id
+           AND (r.last_seen_at < at - interval '1 day' OR r.pool_mode IS DISTINCT FROM nullif(r.mode, ''))
+    )
     INSERT INTO @extschema@.dbmaint_pool_snapshots
         (database_oid, taken_at, interval_ms, dropped, pool_ids,
          cl_active, cl_waiting, sv_active, sv_idle, sv_used, sv_tested, sv_login, maxwait_us, pool_size, avg_wait_us, avg_query_us, avg_queries)
     SELECT me, at,
            CASE WHEN at - previous_at <= 3 * coalesce(current_setting('dbmaint.pool_interval', true), '1min')::interval
                 THEN extract(epoch FROM at - previous_at)::float8 * 1000 END,
-           cardinality(databases) - count(*)::int,
-           coalesce(array_agg(p.pool_id::bigint ORDER BY p.pool_id), '{}'::bigint[])::@extschema@.dbmaint_packed,
-           array_agg(p.cl_active ORDER BY p.pool_id)::@extschema@.dbmaint_packed,
-           array_agg(p.cl_waiting ORDER BY p.pool_id)::@extschema@.dbmaint_packed,
-           array_agg(p.sv_active ORDER BY p.pool_id)::@extschema@.dbmaint_packed,
-           array_agg(p.sv_idle ORDER BY p.pool_id)::@extschema@.dbmaint_packed,
-           array_agg(p.sv_used ORDER BY p.pool_id)::@extschema@.dbmaint_packed,
-           array_agg(p.sv_tested ORDER BY p.pool_id)::@extschema@.dbmaint_packed,
-           array_agg(p.sv_login ORDER BY p.pool_id)::@extschema@.dbmaint_packed,
-           array_agg(p.maxwait_us ORDER BY p.pool_id)::@extschema@.dbmaint_packed,
-           array_agg(p.pool_size ORDER BY p.pool_id)::@extschema@.dbmaint_packed,
-           array_agg(p.avg_wait_us ORDER BY p.pool_id)::@extschema@.dbmaint_packed,
-           array_agg(p.avg_query_us ORDER BY p.pool_id)::@extschema@.dbmaint_packed,
-           array_agg(p.avg_queries ORDER BY p.pool_id)::@extschema@.dbmaint_packed
-      FROM (SELECT DISTINCT ON (k.pool_id) k.pool_id, u.*
-              FROM unnest(databases, users, dbmaint_store_pools.cl_active, dbmaint_store_pools.cl_waiting, dbmaint_store_pools.sv_active,
-                          dbmaint_store_pools.sv_idle, dbmaint_store_pools.sv_used, dbmaint_store_pools.sv_tested, dbmaint_store_pools.sv_login,
-                          dbmaint_store_pools.maxwait_us, dbmaint_store_pools.pool_size, dbmaint_store_pools.avg_wait_us,
-                          dbmaint_store_pools.avg_query_us, dbmaint_store_pools.avg_queries)
-                       WITH ORDINALITY
-                       AS u(database, "user", cl_active, cl_waiting, sv_active, sv_idle, sv_used, sv_tested,
-                            sv_login, maxwait_us, pool_size, avg_wait_us, avg_query_us, avg_queries, place)
-              JOIN @extschema@.dbmaint_pool_names AS k
-                ON k.database_oid = me AND k.pool_database = u.database AND k.pool_user = u."user"
-             ORDER BY k.pool_id, u.place) AS p
+           (count(*) FILTER (WHERE p.id IS NULL))::int,
+           coalesce(array_agg(p.id ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL), '{}'::bigint[])::@extschema@.dbmaint_packed,
+           (array_agg(p.cl_active ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL))::@extschema@.dbmaint_packed,
+           (array_agg(p.cl_waiting ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL))::@extschema@.dbmaint_packed,
+           (array_agg(p.sv_active ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL))::@extschema@.dbmaint_packed,
+           (array_agg(p.sv_idle ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL))::@extschema@.dbmaint_packed,
+           (array_agg(p.sv_used ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL))::@extschema@.dbmaint_packed,
+           (array_agg(p.sv_tested ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL))::@extschema@.dbmaint_packed,
+           (array_agg(p.sv_login ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL))::@extschema@.dbmaint_packed,
+           (array_agg(p.maxwait_us ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL))::@extschema@.dbmaint_packed,
+           (array_agg(p.pool_size ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL))::@extschema@.dbmaint_packed,
+           (array_agg(p.avg_wait_us ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL))::@extschema@.dbmaint_packed,
+           (array_agg(p.avg_query_us ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL))::@extschema@.dbmaint_packed,
+           (array_agg(p.avg_queries ORDER BY p.id) FILTER (WHERE p.id IS NOT NULL))::@extschema@.dbmaint_packed
+      FROM (SELECT r.*, coalesce(r.pool_id, a.pool_id)::bigint AS id
+              FROM read AS r LEFT JOIN added AS a ON a.pool_database = r.database AND a.pool_user = r."user") AS p
         ON CONFLICT DO NOTHING;
 
     PERFORM @extschema@.dbmaint_store_pool_settings(
@@ -345,9 +350,9 @@ SELECT h.taken_at, h.interval_ms,
        100::pg_catalog.float8 OPERATOR(pg_catalog.*) h.cl_active::pg_catalog.float8
            OPERATOR(pg_catalog./) nullif(h.sv_active, 0::bigint)::pg_catalog.float8 AS pool_efficiency,
        h.sv_active::pg_catalog.float8
-           OPERATOR(pg_catalog./) nullif(h.servers, 0::bigint)::pg_catalog.float8 AS server_utilization,
+           OPERATOR(pg_catalog./) nullif(h.servers, 0::pg_catalog.float8) AS server_utilization,
        h.cl_active::pg_catalog.float8
-           OPERATOR(pg_catalog./) nullif(h.servers, 0::bigint)::pg_catalog.float8 AS multiplexing,
+           OPERATOR(pg_catalog./) nullif(h.servers, 0::pg_catalog.float8) AS multiplexing,
        h.cl_waiting OPERATOR(pg_catalog.>) 0::bigint AND h.sv_idle OPERATOR(pg_catalog.=) 0::bigint
            AND coalesce(h.sv_used, 0::bigint) OPERATOR(pg_catalog.=) 0::bigint AS exhausted,
        h.avg_wait_us::pg_catalog.float8 OPERATOR(pg_catalog./) 1000::pg_catalog.float8 AS avg_wait_ms,
@@ -366,11 +371,11 @@ SELECT h.taken_at, h.interval_ms,
                nullif(v.avg_wait_us, -1::bigint) AS avg_wait_us,
                nullif(v.avg_query_us, -1::bigint) AS avg_query_us,
                nullif(v.avg_queries, -1::bigint) AS avg_queries,
-               coalesce(nullif(v.sv_active, -1::bigint), 0::bigint)
-                   OPERATOR(pg_catalog.+) coalesce(nullif(v.sv_idle, -1::bigint), 0::bigint)
-                   OPERATOR(pg_catalog.+) coalesce(nullif(v.sv_used, -1::bigint), 0::bigint)
-                   OPERATOR(pg_catalog.+) coalesce(nullif(v.sv_tested, -1::bigint), 0::bigint)
-                   OPERATOR(pg_catalog.+) coalesce(nullif(v.sv_login, -1::bigint), 0::bigint) AS servers
+               coalesce(nullif(v.sv_active, -1::bigint), 0::bigint)::pg_catalog.float8
+                   OPERATOR(pg_catalog.+) coalesce(nullif(v.sv_idle, -1::bigint), 0::bigint)::pg_catalog.float8
+                   OPERATOR(pg_catalog.+) coalesce(nullif(v.sv_used, -1::bigint), 0::bigint)::pg_catalog.float8
+                   OPERATOR(pg_catalog.+) coalesce(nullif(v.sv_tested, -1::bigint), 0::bigint)::pg_catalog.float8
+                   OPERATOR(pg_catalog.+) coalesce(nullif(v.sv_login, -1::bigint), 0::bigint)::pg_catalog.float8 AS servers
           FROM dbmaint_pool_snapshots AS s
          CROSS JOIN LATERAL ROWS FROM (
                    dbmaint_unpack(s.pool_ids),

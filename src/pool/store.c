@@ -130,7 +130,8 @@ pool_database_settings(const PoolTable *databases, int *count)
 	{
 		const char *name = pool_value(databases, row, pool_column(databases, "name"));
 
-		if (name == NULL || strcmp(name, "pgbouncer") == 0)
+		/* an empty one would stand for PgBouncer itself */
+		if (name == NULL || name[0] == '\0' || strcmp(name, "pgbouncer") == 0)
 			continue;
 		for (size_t i = 0; i < lengthof(columns); i++)
 		{

@@ -6,7 +6,6 @@ use warnings;
 use FindBin;
 use lib $FindBin::Bin, "$FindBin::Bin/lib";
 use Bouncer;
-use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Samplers;
@@ -115,22 +114,11 @@ state_is($bouncer->console(password => 'wrong'), 'authentication failed', qr/./,
 state_is($bouncer->console(passfile => "$files/pass"), 'ok', undef, 'SCRAM, from a passfile');
 
 #
-# The console is not for everybody, and may be full.
+# The console is not for everybody.
 #
 state_is($bouncer->console(user => 'other', password => $password), 'console access denied', qr/not allowed/, 'neither admin nor stats user');
 $bouncer->stop;
-$bouncer->configure(auth_type => 'trust', max_client_conn => 1);
-$bouncer->start;
-my $client = { in => "SELECT 'here';\n", out => '', err => '' };
-$client->{handle} = IPC::Run::start([ 'psql', '-XqAt', '-h', '127.0.0.1', '-p', $bouncer->{port}, '-U', $me, 'app' ],
-	'<', \$client->{in}, '>', \$client->{out}, '2>', \$client->{err}, IPC::Run::timeout(180));
-configure('');
-$client->{handle}->pump until $client->{out} =~ /here/ || $client->{err} ne '';
-state_is($bouncer->console, 'no more connections', qr/no more connections/, 'max_client_conn is reached');
-$client->{handle}->kill_kill;
-state_is($bouncer->console . ' ', 'ok', undef, 'a client went');
-$bouncer->stop;
-$bouncer->configure(max_client_conn => 100);
+$bouncer->configure(auth_type => 'trust');
 
 #
 # TLS.

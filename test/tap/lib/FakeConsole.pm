@@ -11,7 +11,7 @@ use POSIX ();
 use Time::HiRes qw(usleep);
 
 # FakeConsole->new(sub { my ($client) = @_; ... }) runs the code in a process of
-# its own for each connection, one after the other.  Or with answers:
+# its own for each connection.  Or with answers:
 # FakeConsole->new({ 'SHOW POOLS' => [[columns], [row], ...], ... }).
 sub new
 {
@@ -27,13 +27,20 @@ sub new
 	{
 		$SIG{$_} = 'DEFAULT' foreach qw(TERM INT ALRM __DIE__ __WARN__);
 		$SIG{PIPE} = 'IGNORE';
+		$SIG{CHLD} = 'IGNORE';
+		setpgrp;
 		while (my $client = $socket->accept)
 		{
+			if (fork)
+			{
+				close $client;
+				next;
+			}
+			close $socket;
 			binmode $client;
-			$client->autoflush(1);
 			my $self = bless { client => $client, input => '' }, $class;
 			eval { ref $behaviour eq 'CODE' ? $behaviour->($self) : $self->serve($behaviour) };
-			close $client;
+			POSIX::_exit(0);
 		}
 		POSIX::_exit(0);
 	}
@@ -54,7 +61,8 @@ sub stop
 	local $?;
 
 	return unless $self->{pid};
-	kill 'KILL', $self->{pid};
+	# its connections, too: they are the rest of its process group
+	kill 'KILL', -$self->{pid}, $self->{pid};
 	waitpid $self->{pid}, 0;
 	delete $self->{pid};
 	return;
