@@ -273,12 +273,18 @@ refuse_command(CommandFault fault, const char *command, const char *target, cons
 	}
 }
 
-/* Sends one statement; *answer is what came of it. */
+/*
+ * Sends one statement; *answer is what came of it, and *open says that nobody
+ * knows whether PgBouncer is still at it.
+ */
 static bool
-send_statement(const char *statement, int timeout_ms, char **answer)
+send_statement(const char *statement, int timeout_ms, char **answer, bool *open)
 {
 	Console    *console = pool_exchange(&statement, 1, timeout_ms);
 
+	*open = console->state != CONSOLE_DONE &&
+		console->trouble.stage == STAGE_STATEMENT &&
+		console->trouble.sqlstate[0] == '\0';
 	if (console->state == CONSOLE_DONE)
 	{
 		*answer = pool_text(console->tags[0]);
@@ -291,8 +297,8 @@ send_statement(const char *statement, int timeout_ms, char **answer)
 
 /*
  * A PAUSE that did not end leaves PgBouncer waiting for its clients to finish,
- * and letting no query begin; so it is undone whatever happened, also where the
- * user cancels.
+ * and letting no query begin; so it is undone, also where the user cancels.
+ * One that was refused is not: it may be paused by somebody else.
  */
 static bool
 send_command(const char *command, const char *target, const char *statement,
@@ -301,17 +307,18 @@ send_command(const char *command, const char *target, const char *statement,
 	char		resume[CONSOLE_STATEMENT_LENGTH];
 	char	   *resumed;
 	bool		succeeded;
+	bool		open;
 
 	if (!pool_command_waits(command))
-		return send_statement(statement, timeout_ms, answer);
+		return send_statement(statement, timeout_ms, answer, &open);
 
 	HOLD_CANCEL_INTERRUPTS();
-	succeeded = send_statement(statement, timeout_ms, answer);
-	if (!succeeded)
+	succeeded = send_statement(statement, timeout_ms, answer, &open);
+	if (open)
 	{
 		(void) pool_build_command("RESUME", target, NULL, resume, sizeof(resume));
 		HOLD_INTERRUPTS();
-		(void) send_statement(resume, RESUME_TIMEOUT_MS, &resumed);
+		(void) send_statement(resume, RESUME_TIMEOUT_MS, &resumed, &open);
 		RESUME_INTERRUPTS();
 		*answer = psprintf("%s; sent %s: %s", *answer, resume, resumed);
 	}
