@@ -103,9 +103,10 @@ AS $$
                 'Of a client for a server connection, as far as readings saw it.'),
                ('exhausted_ratio', 'ratio', t.exhausted / nullif(t.samples, 0)::float8, l.exhausted / nullif(l.samples, 0)::float8,
                 CASE WHEN t.exhausted > 0 THEN 'warning' WHEN t.exhausted = 0 THEN 'ok' END,
-                coalesce(format('Readings in which clients waited and no server connection was free: %s of %s: %s.',
-                                t.exhausted, t.samples, t.exhausted_pools),
-                         format('No pool was found exhausted in %s readings.', t.samples))),
+                CASE WHEN t.exhausted > 0
+                     THEN format('Readings of pools in which clients waited and no server connection was free: %s of %s: %s.',
+                                 t.exhausted, t.samples, t.exhausted_pools)
+                     ELSE format('No pool was found exhausted in %s readings of one.', t.samples) END),
                ('peak_pool_fill_ratio', 'ratio', t.fill_ratio, l.fill_ratio, NULL,
                 format('Pool %s: %s server connections of a pool_size of %s. %s', t.fill_pool, t.fill_servers, t.fill_size,
                        CASE WHEN t.fill_ratio >= 1 AND t.exhausted > 0

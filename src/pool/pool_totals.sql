@@ -110,20 +110,20 @@ AS $$
          GROUP BY k.pool_id
     ), lists AS (
         SELECT coalesce(array_agg(s.id ORDER BY s.id), '{}'::bigint[])::@extschema@.dbmaint_packed AS ids,
-               array_agg(coalesce(least(round(s.samples), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS samples,
-               array_agg(coalesce(least(round(s.busy_samples), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS busy_samples,
-               array_agg(coalesce(least(round(s.exhausted_samples), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS exhausted_samples,
-               array_agg(coalesce(least(round(s.avg_efficiency_pm), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS avg_efficiency_pm,
-               array_agg(coalesce(least(round(s.min_efficiency_pm), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS min_efficiency_pm,
-               array_agg(coalesce(least(round(s.avg_utilization_pm), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS avg_utilization_pm,
-               array_agg(coalesce(least(round(s.max_cl_active), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS max_cl_active,
-               array_agg(coalesce(least(round(s.max_cl_waiting), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS max_cl_waiting,
-               array_agg(coalesce(least(round(s.max_sv_active), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS max_sv_active,
-               array_agg(coalesce(least(round(s.max_maxwait_us), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS max_maxwait_us,
-               array_agg(coalesce(least(round(s.pool_size), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS pool_size,
-               array_agg(coalesce(least(round(s.queries), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS queries,
-               array_agg(coalesce(least(round(s.avg_query_us), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS avg_query_us,
-               array_agg(coalesce(least(round(s.avg_wait_us), 9.2e18), -1)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS avg_wait_us
+               array_agg(least(coalesce(round(s.samples::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS samples,
+               array_agg(least(coalesce(round(s.busy_samples::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS busy_samples,
+               array_agg(least(coalesce(round(s.exhausted_samples::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS exhausted_samples,
+               array_agg(least(coalesce(round(s.avg_efficiency_pm::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS avg_efficiency_pm,
+               array_agg(least(coalesce(round(s.min_efficiency_pm::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS min_efficiency_pm,
+               array_agg(least(coalesce(round(s.avg_utilization_pm::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS avg_utilization_pm,
+               array_agg(least(coalesce(round(s.max_cl_active::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS max_cl_active,
+               array_agg(least(coalesce(round(s.max_cl_waiting::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS max_cl_waiting,
+               array_agg(least(coalesce(round(s.max_sv_active::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS max_sv_active,
+               array_agg(least(coalesce(round(s.max_maxwait_us::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS max_maxwait_us,
+               array_agg(least(coalesce(round(s.pool_size::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS pool_size,
+               array_agg(least(coalesce(round(s.queries::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS queries,
+               array_agg(least(coalesce(round(s.avg_query_us::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS avg_query_us,
+               array_agg(least(coalesce(round(s.avg_wait_us::numeric), -1), 9.2e18)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS avg_wait_us
           FROM sums AS s
     )
     SELECT $1, t.database_oid, t.snapshots, t.observed_hours, t.complete, l.*
