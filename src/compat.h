@@ -155,6 +155,15 @@ relation_file_path(Oid database, Oid tablespace, Oid file)
 #define palloc0_array(type, count) ((type *) palloc0(sizeof(type) * (count)))
 #endif
 
+/* 16: what a check hook hands over comes from allocators of their own. */
+#if PG_VERSION_NUM >= 160000
+#define setting_strdup(string) guc_strdup(LOG, string)
+#define setting_free(pointer) guc_free(pointer)
+#else
+#define setting_strdup(string) strdup(string)
+#define setting_free(pointer) free(pointer)
+#endif
+
 /*
  * 16: five counters of a relation were renamed, and the time of the last scan
  * came.  The old names are mapped here, so that readers use the new ones.

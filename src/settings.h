@@ -19,6 +19,7 @@ extern char *setting_databases;
 extern char *setting_home_database;
 extern int	setting_sample_interval_s;
 extern int	setting_pool_interval_s;
+extern const char *setting_pgbouncer_conninfo;	/* "" where there is none */
 extern int	setting_statements_interval_s;
 extern int	setting_objects_interval_s;
 extern int	setting_activity_interval_ms;

@@ -33,9 +33,9 @@ typedef struct Named
 	List	   *queries;		/* of char *: names that WITH gives */
 } Named;
 
-/* The text with a string in the place of each parameter. */
+/* The query with a string in the place of each parameter. */
 static char *
-replace_parameters(const char *text)
+replace_parameters(const char *query)
 {
 	core_yy_extra_type extra;
 	core_yyscan_t scanner;
@@ -45,21 +45,21 @@ replace_parameters(const char *text)
 	int			copied = 0;
 
 	initStringInfo(&replaced);
-	scanner = scanner_init(text, &extra, &ScanKeywords, ScanKeywordTokens);
+	scanner = scanner_init(query, &extra, &ScanKeywords, ScanKeywordTokens);
 	while (core_yylex(&value, &location, scanner) != 0)
 	{
 		int			end = location + 1;
 
-		if (text[location] != '$' || text[end] < '0' || text[end] > '9')
+		if (query[location] != '$' || query[end] < '0' || query[end] > '9')
 			continue;
-		while (text[end] >= '0' && text[end] <= '9')
+		while (query[end] >= '0' && query[end] <= '9')
 			end++;
-		appendBinaryStringInfo(&replaced, text +copied, location - copied);
+		appendBinaryStringInfo(&replaced, query + copied, location - copied);
 		/* no digit or letter may touch the string and change what it is */
 		appendStringInfoString(&replaced, " '1' ");
 		copied = end;
 	}
-	appendStringInfoString(&replaced, text +copied);
+	appendStringInfoString(&replaced, query + copied);
 	scanner_finish(scanner);
 	return replaced.data;
 }

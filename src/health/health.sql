@@ -82,7 +82,9 @@ DECLARE
         'disk_space',
         'sampler',
         'alerts',
-        'pg_stat_statements'
+        'pg_stat_statements',
+        'pool_efficiency',
+        'pool_waiting'
     ];
     home name;
     message text;

@@ -198,7 +198,8 @@ history_roll_up(const Extension *extension, TimestampTz at)
 	static const char *const roll_ups[] = {
 		"dbmaint_hourly_metrics", "dbmaint_packed_hours", "dbmaint_daily_metrics",
 		"dbmaint_daily_statements", "dbmaint_daily_indexes", "dbmaint_daily_tables",
-		"dbmaint_monthly_indexes", "dbmaint_monthly_tables"
+		"dbmaint_monthly_indexes", "dbmaint_monthly_tables",
+		"dbmaint_daily_pools"
 	};
 
 	for (int i = 0; i < (int) lengthof(roll_ups); i++)

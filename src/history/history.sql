@@ -263,6 +263,7 @@ AS $$
             ('dbmaint_activity_history', 'from_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_log_history', 'at', 'dbmaint.retention', '35d', true),
             ('dbmaint_connection_history', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_pool_snapshots', 'taken_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recordings', 'recorded_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recorded_activity', 'at', 'dbmaint.retention', '35d', true),
             ('dbmaint_series_samples', 'taken_at', 'dbmaint.retention', '35d', true),
@@ -278,9 +279,13 @@ AS $$
             ('dbmaint_daily_tables', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_monthly_indexes', 'month', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_monthly_tables', 'month', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_daily_pools', 'day', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_pool_setting_history', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_pool_commands', 'sent_at', 'dbmaint.rollup_retention', '730d', false),
             -- names go after the last snapshot or daily total that has them
             ('dbmaint_objects', 'last_seen_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_statements', 'last_used_at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_pool_names', 'last_seen_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_series', 'last_seen_at', 'dbmaint.rollup_retention', '730d', false)
            ) AS t(history, time_column, setting, otherwise, capped)
       LEFT JOIN (SELECT v.history, coalesce(current_setting('dbmaint.retention', true), '35d')::interval AS snapshots,
@@ -293,7 +298,9 @@ AS $$
                                 ('dbmaint_series', interval '2 days'),
                                 -- last_used_at is up to a week before the last use;
                                 -- baselines know statements, too
-                                ('dbmaint_statements', interval '70 days')) AS v(history, late)) AS named
+                                ('dbmaint_statements', interval '70 days'),
+                                -- last_seen_at is up to a day early
+                                ('dbmaint_pool_names', interval '2 days')) AS v(history, late)) AS named
         ON named.history = t.history
      CROSS JOIN LATERAL (SELECT greatest(named.snapshots, named.totals) + named.late) AS n(kept)
       JOIN pg_extension AS e ON e.extname = 'dbmaint'

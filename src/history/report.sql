@@ -466,6 +466,7 @@ DECLARE
         'statements',
         'indexes',
         'connections',
+        'pools',
         'resources',
         'growth',
         'alerts',

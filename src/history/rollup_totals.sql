@@ -391,7 +391,9 @@ DECLARE
 BEGIN
     FOR kind IN
         SELECT v.daily, v.snapshot, v.totals, v.closed
-          FROM (VALUES ('dbmaint_daily_statements', 'dbmaint_statement_snapshots', 'dbmaint_total_statement_day', 'false'),
+          -- the dearest last: if it takes too long, the others are made
+          FROM (VALUES ('dbmaint_daily_pools', 'dbmaint_pool_snapshots', 'dbmaint_total_pool_day', 'false'),
+                       ('dbmaint_daily_statements', 'dbmaint_statement_snapshots', 'dbmaint_total_statement_day', 'false'),
                        -- a day is added to its month once
                        ('dbmaint_daily_indexes', 'dbmaint_index_snapshots', 'dbmaint_total_index_day', 'd.in_month'),
                        ('dbmaint_daily_tables', 'dbmaint_table_snapshots', 'dbmaint_total_table_day', 'd.in_month')
@@ -429,7 +431,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_roll_up_totals(timestamptz, int) IS
-'Adds up the snapshots of statements, indexes and tables of days that were over at the given time and are not rolled up with all their snapshots (and not in their months yet): at most most_days rows, oldest first; returns how many. Part of dbmaint_roll_up().';
+'Adds up the snapshots of pools, statements, indexes and tables of days that were over at the given time and are not rolled up with all their snapshots (and not in their months yet): at most most_days rows, oldest first; returns how many. Part of dbmaint_roll_up().';
 
 REVOKE ALL ON dbmaint_daily_statements, dbmaint_daily_indexes, dbmaint_daily_tables,
     dbmaint_monthly_indexes, dbmaint_monthly_tables FROM PUBLIC;

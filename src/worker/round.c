@@ -222,8 +222,12 @@ collector_due(const Round *round, int collector, int64 *due, int64 *missed)
 		*missed = 0;
 		return true;
 	}
-	return schedule_due(last_due[collector], interval_us(collector),
-						round->collection.at, due, missed);
+	if (schedule_due(last_due[collector], interval_us(collector),
+					 round->collection.at, due, missed))
+		return true;
+	*due = last_due[collector];
+	*missed = 0;
+	return collector_demand(collector) == DEMAND_NOW;
 }
 
 /* Runs one collector; what it failed to read costs nobody else anything. */
@@ -266,7 +270,8 @@ run_collectors(Round *round, RoundReport *report)
 		int64		missed = 0;
 
 		/* what concerns the server is due at home alone, which may move */
-		if (collectors[c].scope == METRIC_CLUSTER && !round->home)
+		if ((collectors[c].scope == METRIC_CLUSTER && !round->home) ||
+			collector_demand(c) == DEMAND_NONE)
 		{
 			slot->last_due[c] = 0;
 			continue;
@@ -490,7 +495,11 @@ round_next_due(const DatabaseSlot *slot, TimestampTz now)
 	/* one that never ran here is due with the first sample, if ever */
 	for (int c = 0; c < collector_count; c++)
 	{
-		if (collectors[c].own_history && slot->last_due[c] != 0)
+		if (!collectors[c].own_history || slot->last_due[c] == 0)
+			continue;
+		if (collector_demand(c) == DEMAND_NOW)
+			next = now;
+		else
 			next = Min(next, schedule_next(slot->last_due[c], interval_us(c),
 										   now));
 	}

@@ -13,6 +13,7 @@
 #include "collect/collect.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "pool/pool.h"
 #include "settings.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
@@ -182,6 +183,32 @@ put_errand(ReturnSetInfo *rsinfo, DatabaseSlot *slot, ErrandKind kind)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* PgBouncer is no process of ours, but what we do with it can fail, too. */
+static void
+put_pool(ReturnSetInfo *rsinfo)
+{
+	Datum		values[STATUS_COLUMNS] = {0};
+	bool		nulls[STATUS_COLUMNS] = {false};
+	PoolStatus	status;
+
+	if (setting_pgbouncer_conninfo[0] == '\0' || !pool_status(&status))
+		return;
+	nulls[1] = nulls[2] = true;
+	values[0] = CStringGetTextDatum("pool");
+	values[3] = CStringGetTextDatum(pool_reason_name(status.reason));
+	values[4] = TimestampTzGetDatum(status.read_at);
+	nulls[4] = status.read_at == 0;
+	values[5] = Float8GetDatum(status.cost_us / 1000.0);
+	nulls[5] = status.tried_at == 0;
+	values[6] = Int64GetDatum(status.readings);
+	values[7] = Int64GetDatum(status.errors);
+	nulls[8] = status.message[0] == '\0';
+	if (!nulls[8])
+		values[8] = CStringGetTextDatum(pool_text(status.message));
+	nulls[9] = nulls[10] = true;
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
 /* SQL: dbmaint_status(), see worker.sql */
 Datum
 dbmaint_status(PG_FUNCTION_ARGS)
@@ -207,6 +234,7 @@ dbmaint_status(PG_FUNCTION_ARGS)
 		for (int kind = 0; kind < ERRAND_KINDS; kind++)
 			put_errand(rsinfo, copy, kind);
 	}
+	put_pool(rsinfo);
 	return (Datum) 0;
 }
 
