@@ -265,6 +265,7 @@ AS $$
             ('dbmaint_connection_history', 'at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recordings', 'recorded_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recorded_activity', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_job_attempts', 'ended_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_change_history', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_capacity_samples', 'at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_hourly_metrics', 'hour', 'dbmaint.rollup_retention', '730d', false),
