@@ -103,8 +103,12 @@ as_mallory(q{
 $node->safe_psql('postgres', q{ALTER ROLE postgres SET role = victim});
 $node->restart;
 $node->safe_psql('postgres', q{SET ROLE NONE; ALTER ROLE postgres RESET role});
-my $job = $node->safe_psql('of_mallory', q{SET default_transaction_read_only = off; SET statement_timeout = 0; SET lock_timeout = 0; SET search_path = pg_catalog; SELECT public.dbmaint_enqueue('reindex', 'public.bait')});
-ok($node->poll_query_until('of_mallory', "SET statement_timeout = 0; SET search_path = pg_catalog, public; SELECT count(*) = 1 FROM dbmaint_job_history WHERE job_id = $job AND state = 'done'"), 'the database\'s settings and objects change nothing');
+my $job;
+{
+	local $ENV{PGOPTIONS} = '-c statement_timeout=0 -c lock_timeout=0 -c search_path=pg_catalog,public -c default_transaction_read_only=off -c default_transaction_isolation=read\ committed';
+	$job = enqueue($node, 'of_mallory', 'reindex', 'bait');
+	ends_as($node, 'of_mallory', $job, qr/^done$/, 'the database\'s settings and objects change nothing');
+}
 $node->safe_psql('postgres', 'ALTER DATABASE of_mallory RESET ALL');
 is(value(q{SELECT count(*) FROM dbmaint_job_history WHERE message LIKE '%captured%'}), '0', 'nothing was captured');
 ok($node->poll_query_until('of_mallory', q{SELECT coalesce(sum(errors), 0) = 0 FROM dbmaint_status() WHERE process = 'runner'}), 'and the runner had no error');
