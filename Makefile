@@ -27,6 +27,8 @@ SQL_PIECES = \
 	src/history/rollup.sql \
 	src/history/history.sql \
 	src/collect/collect.sql \
+	src/collect/series.sql \
+	src/collect/signals.sql \
 	src/statement/statement.sql \
 	src/statement/statement_report.sql \
 	src/activity/activity.sql \
@@ -53,6 +55,22 @@ SQL_PIECES = \
 	src/health/health.sql \
 	src/forecast/forecast.sql \
 	src/forecast/capacity.sql \
+	src/alert/rules.sql \
+	src/alert/set_rule.sql \
+	src/alert/silences.sql \
+	src/alert/incidents.sql \
+	src/alert/transitions.sql \
+	src/alert/alerts.sql \
+	src/alert/backtest.sql \
+	src/evidence/relations.sql \
+	src/evidence/evidence.sql \
+	src/evidence/sections_sessions.sql \
+	src/evidence/sections_history.sql \
+	src/evidence/sections_subject.sql \
+	src/evidence/cause.sql \
+	src/evidence/explain.sql \
+	src/evidence/incident.sql \
+	src/health/daily_check.sql \
 	src/history/report.sql \
 	src/history/report_totals.sql \
 	src/history/looking.sql

@@ -112,9 +112,12 @@ FROM histogram_parts;
 ROLLBACK;
 
 -- Round trip of random histograms through text, and through the binary form by
--- way of COPY, whose message a shell command writes.
+-- way of COPY.
 CREATE TABLE histogram_random (n int, h dbmaint_histogram);
-CREATE TABLE histogram_copied (h dbmaint_histogram);
+CREATE TABLE copied (v dbmaint_histogram);
+\set ECHO none
+\i sql/lib/damage.sql
+\set ECHO all
 INSERT INTO histogram_random
 SELECT n, (SELECT dbmaint_histogram_agg(exp(random() * width + value * 0) / 1000)
            FROM generate_series(1, n % 40) AS value)
@@ -124,22 +127,6 @@ INSERT INTO histogram_random VALUES
     (203, '1|0:1,63:127,64:128,127:16384,128:2097152,4194304:281474976710656');
 SELECT count(*) AS histograms, count(*) FILTER (WHERE h::text::dbmaint_histogram::text <> h::text) AS changed
 FROM histogram_random WHERE h IS NOT NULL;
-CREATE FUNCTION copy_binary(field bytea) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-    message bytea := '\x5047434f50590aff0d0a00' || '\x00000000'::bytea || '\x00000000'::bytea
-        || '\x0001'::bytea || int4send(length(field)) || field || '\xffff'::bytea;
-    octal text := '';
-BEGIN
-    FOR i IN 0 .. length(message) - 1 LOOP
-        octal := octal || format('\0%s%s%s', get_byte(message, i) >> 6,
-                                 get_byte(message, i) >> 3 & 7, get_byte(message, i) & 7);
-    END LOOP;
-    TRUNCATE histogram_copied;
-    EXECUTE format('COPY histogram_copied FROM PROGRAM %L (FORMAT binary)',
-                   format('printf %%b ''%s''', octal));
-    RETURN (SELECT h::text FROM histogram_copied);
-END $$;
 SELECT count(*) AS histograms, count(*) FILTER (WHERE copy_binary(dbmaint_histogram_send(h)) <> h::text) AS changed
 FROM histogram_random WHERE h IS NOT NULL;
 \set VERBOSITY terse
@@ -157,84 +144,29 @@ SELECT dbmaint_histogram_send('1|') AS empty,
        dbmaint_histogram_send('1|0:1,1:127,3:128,4261412864:1') AS some;
 
 -- Mutated text ends in a histogram or in one of the two error codes.
-CREATE FUNCTION fuzz_text(rounds int) RETURNS TABLE (only_known_codes boolean, some_refused boolean, some_accepted boolean)
-LANGUAGE plpgsql AS $$
-DECLARE
-    alphabet constant text := '0123456789:,|1: -+.x' || chr(9) || chr(10);
-    base text;
-    refused int := 0;
-    accepted int := 0;
-    unknown int := 0;
-BEGIN
-    FOR i IN 1 .. rounds LOOP
-        base := (SELECT coalesce(h::text, '1|') FROM histogram_random WHERE n = i % 204);
-        FOR j IN 0 .. floor(random() * 3)::int LOOP
-            base := overlay(base PLACING substr(alphabet, 1 + floor(random() * length(alphabet))::int,
-                                                floor(random() * 3)::int)
-                            FROM 1 + floor(random() * length(base))::int
-                            FOR floor(random() * 2)::int);
-        END LOOP;
-        BEGIN
-            IF base::dbmaint_histogram::text::dbmaint_histogram::text
-                IS DISTINCT FROM base::dbmaint_histogram::text
-               OR dbmaint_histogram_count(base::dbmaint_histogram) < 0 THEN
-                unknown := unknown + 1;
-            END IF;
-            accepted := accepted + 1;
-        EXCEPTION
-            WHEN invalid_text_representation OR numeric_value_out_of_range THEN
-                refused := refused + 1;
-            WHEN OTHERS THEN
-                RAISE WARNING '% for "%"', SQLSTATE, base;
-                unknown := unknown + 1;
-        END;
-    END LOOP;
-    RETURN QUERY SELECT unknown = 0, refused > 0, accepted > 0;
-END $$;
-SELECT * FROM fuzz_text(5000);
+SELECT * FROM fuzz(5000,
+    $$SELECT damaged(coalesce(h::text, '1|'), E'0123456789:,|1: -+.x\t\n') FROM histogram_random WHERE n = $1 % 204$$,
+    $$SELECT h::text::dbmaint_histogram::text <> h::text OR dbmaint_histogram_count(h) < 0
+        FROM (SELECT $1::dbmaint_histogram AS h) AS d$$,
+    -- invalid_text_representation, numeric_value_out_of_range
+    '{22P02,22003}');
 
 -- Stored bytes are never trusted: each reader takes any content and ends in a
 -- value or in data_corrupted.  The cast stands in for a damaged page.
 CREATE CAST (bytea AS dbmaint_histogram) WITHOUT FUNCTION;
 SELECT '\x'::bytea::dbmaint_histogram;
 SELECT dbmaint_percentile('\x010080'::bytea::dbmaint_histogram, 0.5);
-CREATE FUNCTION fuzz_stored(rounds int) RETURNS TABLE (only_known_codes boolean, some_refused boolean, some_accepted boolean)
-LANGUAGE plpgsql AS $$
-DECLARE
-    bytes bytea;
-    at int;
-    refused int := 0;
-    accepted int := 0;
-    unknown int := 0;
-BEGIN
-    FOR i IN 1 .. rounds LOOP
-        bytes := (SELECT dbmaint_histogram_send(coalesce(h, '1|')) FROM histogram_random WHERE n = i % 204);
-        FOR j IN 0 .. floor(random() * 3)::int LOOP
-            at := floor(random() * length(bytes))::int;
-            bytes := set_byte(bytes, at, floor(random() * 256)::int);
-        END LOOP;
-        bytes := substr(bytes, 1, greatest(0, length(bytes) - greatest(0, floor(random() * 6)::int - 3)));
-        BEGIN
-            IF dbmaint_histogram_send(bytes::dbmaint_histogram) <> bytes
-               OR bytes::dbmaint_histogram::text::dbmaint_histogram::text <> bytes::dbmaint_histogram::text
-               OR dbmaint_histogram_count(bytes::dbmaint_histogram) < 0
-               OR dbmaint_percentile(bytes::dbmaint_histogram, random()) < 0
-               OR dbmaint_histogram_count_above(bytes::dbmaint_histogram, random()) < 0
-               OR (SELECT dbmaint_histogram_merge(bytes::dbmaint_histogram)) IS NULL THEN
-                unknown := unknown + 1;
-            END IF;
-            accepted := accepted + 1;
-        EXCEPTION
-            WHEN data_corrupted THEN
-                refused := refused + 1;
-            WHEN OTHERS THEN
-                RAISE WARNING '% for "%"', SQLSTATE, bytes;
-                unknown := unknown + 1;
-        END;
-    END LOOP;
-    RETURN QUERY SELECT unknown = 0, refused > 0, accepted > 0;
-END $$;
-SELECT * FROM fuzz_stored(5000);
+SELECT * FROM fuzz(5000,
+    $$SELECT damaged(dbmaint_histogram_send(coalesce(h, '1|'))) FROM histogram_random WHERE n = $1 % 204$$,
+    $$SELECT dbmaint_histogram_send(h) <> $1::bytea
+             OR h::text::dbmaint_histogram::text <> h::text
+             OR dbmaint_histogram_count(h) < 0
+             OR dbmaint_percentile(h, random()) < 0
+             OR dbmaint_histogram_count_above(h, random()) < 0
+             OR (SELECT dbmaint_histogram_merge(v) FROM (VALUES (h)) AS m(v)) IS NULL
+        FROM (SELECT $1::bytea::dbmaint_histogram AS h) AS d$$,
+    -- data_corrupted
+    '{XX001}');
 DROP CAST (bytea AS dbmaint_histogram);
 
 -- A large histogram survives being stored out of line and compressed.
@@ -254,5 +186,5 @@ FROM pg_proc AS p
 WHERE p.proname ~ '^dbmaint_(histogram|percentile)' AND obj_description(p.oid, 'pg_proc') IS NULL;
 SELECT obj_description('dbmaint_histogram'::regtype, 'pg_type') IS NOT NULL AS type_commented;
 
-DROP TABLE histogram_values, histogram_parts, histogram_serial, histogram_random, histogram_copied, histogram_large;
-DROP FUNCTION copy_binary(bytea), fuzz_text(int), fuzz_stored(int);
+DROP TABLE histogram_values, histogram_parts, histogram_serial, histogram_random, histogram_large, copied;
+DROP FUNCTION copy_binary(bytea), damaged(text, text), damaged(bytea), fuzz(int, text, text, text[]);

@@ -70,28 +70,15 @@ SELECT count(*) AS lists,
        count(*) FILTER (WHERE EXISTS (SELECT FROM unnest(a) AS v WHERE dbmaint_packed_position(p, v) <> array_position(a, v))) AS position_changed,
        count(*) FILTER (WHERE dbmaint_packed_position(p, 4611686018427387904) IS NOT NULL) AS found_nothing
 FROM packed_random;
-CREATE TABLE packed_copied (p dbmaint_packed);
-CREATE FUNCTION copy_binary(field bytea) RETURNS text
-LANGUAGE plpgsql AS $$
-DECLARE
-    message bytea := '\x5047434f50590aff0d0a00' || '\x00000000'::bytea || '\x00000000'::bytea
-        || '\x0001'::bytea || int4send(length(field)) || field || '\xffff'::bytea;
-    octal text := '';
-BEGIN
-    FOR i IN 0 .. length(message) - 1 LOOP
-        octal := octal || format('\0%s%s%s', get_byte(message, i) >> 6,
-                                 get_byte(message, i) >> 3 & 7, get_byte(message, i) & 7);
-    END LOOP;
-    TRUNCATE packed_copied;
-    EXECUTE format('COPY packed_copied FROM PROGRAM %L (FORMAT binary)',
-                   format('printf %%b ''%s''', octal));
-    RETURN (SELECT p::text FROM packed_copied);
-END $$;
+CREATE TABLE copied (v dbmaint_packed);
+\set ECHO none
+\i sql/lib/damage.sql
+\set ECHO all
 SELECT count(*) AS lists, count(*) FILTER (WHERE copy_binary(dbmaint_packed_send(p)) <> a::text) AS changed
 FROM packed_random WHERE n % 3 = 0;
 -- one that is not in its shortest form is stored in it
 SELECT copy_binary('\x01000100') AS zero;
-SELECT dbmaint_packed_send(p) AS stored FROM packed_copied;
+SELECT dbmaint_packed_send(v) AS stored FROM copied;
 \set VERBOSITY terse
 SELECT copy_binary('');
 SELECT copy_binary('\x01');
@@ -110,89 +97,30 @@ SELECT copy_binary('\x0102020000');
 \set VERBOSITY default
 
 -- Mutated text ends in a list or in one error code.
-CREATE FUNCTION fuzz_text(rounds int) RETURNS TABLE (only_known_codes boolean, some_refused boolean, some_accepted boolean)
-LANGUAGE plpgsql AS $$
-DECLARE
-    alphabet constant text := '0123456789,{}- +.x' || chr(9) || chr(10);
-    base text;
-    refused int := 0;
-    accepted int := 0;
-    unknown int := 0;
-BEGIN
-    FOR i IN 1 .. rounds LOOP
-        base := (SELECT p::text FROM packed_random WHERE n = i % 301);
-        FOR j IN 0 .. floor(random() * 3)::int LOOP
-            base := overlay(base PLACING substr(alphabet, 1 + floor(random() * length(alphabet))::int,
-                                                floor(random() * 3)::int)
-                            FROM 1 + floor(random() * length(base))::int
-                            FOR floor(random() * 2)::int);
-        END LOOP;
-        BEGIN
-            IF base::dbmaint_packed::text::dbmaint_packed::text IS DISTINCT FROM base::dbmaint_packed::text THEN
-                unknown := unknown + 1;
-            END IF;
-            accepted := accepted + 1;
-        EXCEPTION
-            WHEN invalid_text_representation THEN
-                refused := refused + 1;
-            WHEN OTHERS THEN
-                RAISE WARNING '% for "%"', SQLSTATE, base;
-                unknown := unknown + 1;
-        END;
-    END LOOP;
-    RETURN QUERY SELECT unknown = 0, refused > 0, accepted > 0;
-END $$;
-SELECT * FROM fuzz_text(5000);
+SELECT * FROM fuzz(5000,
+    $$SELECT damaged(p::text, E'0123456789,{}- +.x\t\n') FROM packed_random WHERE n = $1 % 301$$,
+    $$SELECT p::text::dbmaint_packed::text <> p::text FROM (SELECT $1::dbmaint_packed AS p) AS d$$,
+    -- invalid_text_representation
+    '{22P02}');
 
 -- Stored bytes are never trusted: each reader takes any content and ends in a
 -- value or in data_corrupted.  The cast stands in for a damaged page.
 CREATE CAST (bytea AS dbmaint_packed) WITHOUT FUNCTION;
 SELECT '\x'::bytea::dbmaint_packed;
 SELECT dbmaint_packed_nth('\x010002018080'::bytea::dbmaint_packed, 2);
-CREATE FUNCTION fuzz_stored(rounds int) RETURNS TABLE (only_known_codes boolean, some_refused boolean, some_accepted boolean)
-LANGUAGE plpgsql AS $$
-DECLARE
-    bytes bytea;
-    list dbmaint_packed;
-    refused int := 0;
-    accepted int := 0;
-    unknown int := 0;
-BEGIN
-    FOR i IN 1 .. rounds LOOP
-        bytes := (SELECT dbmaint_packed_send(p) FROM packed_random WHERE n = i % 301);
-        FOR j IN 0 .. floor(random() * 3)::int LOOP
-            bytes := set_byte(bytes, floor(random() * length(bytes))::int, floor(random() * 256)::int);
-        END LOOP;
-        bytes := substr(bytes, 1, greatest(0, length(bytes) - greatest(0, floor(random() * 6)::int - 3)));
-        list := bytes::dbmaint_packed;
-        BEGIN
-            IF dbmaint_packed_nth(list, (random() * 50)::int) IS NULL
-               AND dbmaint_packed_count(list) < 0
-               OR dbmaint_packed_position(list, (random() * 50)::int) < 1 THEN
-                unknown := unknown + 1;
-            END IF;
-            -- a small damage may make a long list of zeroes
-            IF dbmaint_packed_count(list) > 100000 THEN
-                CONTINUE;
-            END IF;
-            IF list::text::dbmaint_packed::text <> list::text
-               OR length(dbmaint_packed_send(list)) > length(bytes)
-               OR list::bigint[]::text <> list::text
-               OR (SELECT count(*) FROM dbmaint_unpack(list)) <> dbmaint_packed_count(list) THEN
-                unknown := unknown + 1;
-            END IF;
-            accepted := accepted + 1;
-        EXCEPTION
-            WHEN data_corrupted THEN
-                refused := refused + 1;
-            WHEN OTHERS THEN
-                RAISE WARNING '% for "%"', SQLSTATE, bytes;
-                unknown := unknown + 1;
-        END;
-    END LOOP;
-    RETURN QUERY SELECT unknown = 0, refused > 0, accepted > 0;
-END $$;
-SELECT * FROM fuzz_stored(5000);
+SELECT * FROM fuzz(5000,
+    $$SELECT damaged(dbmaint_packed_send(p)) FROM packed_random WHERE n = $1 % 301$$,
+    $$SELECT dbmaint_packed_nth(p, (random() * 50)::int) IS NULL AND dbmaint_packed_count(p) < 0
+             OR dbmaint_packed_position(p, (random() * 50)::int) < 1
+             -- a small damage may make a long list of zeroes
+             OR CASE WHEN dbmaint_packed_count(p) <= 100000
+                     THEN p::text::dbmaint_packed::text <> p::text
+                          OR length(dbmaint_packed_send(p)) > length($1::bytea)
+                          OR p::bigint[]::text <> p::text
+                          OR (SELECT count(*) FROM dbmaint_unpack(p)) <> dbmaint_packed_count(p) END
+        FROM (SELECT $1::bytea::dbmaint_packed AS p) AS d$$,
+    -- data_corrupted
+    '{XX001}');
 DROP CAST (bytea AS dbmaint_packed);
 
 -- A large list survives being stored out of line, compressed or not.
@@ -214,5 +142,5 @@ SELECT obj_description('dbmaint_packed'::regtype, 'pg_type') IS NOT NULL AS type
          WHERE 'dbmaint_packed'::regtype IN (castsource, casttarget)
            AND obj_description(c.oid, 'pg_cast') IS NOT NULL) AS casts_commented;
 
-DROP TABLE packed_random, packed_copied, packed_large;
-DROP FUNCTION copy_binary(bytea), fuzz_text(int), fuzz_stored(int);
+DROP TABLE packed_random, packed_large, copied;
+DROP FUNCTION copy_binary(bytea), damaged(text, text), damaged(bytea), fuzz(int, text, text, text[]);

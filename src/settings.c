@@ -25,6 +25,8 @@ int			setting_statements_interval_s = 300;
 int			setting_objects_interval_s = 1800;
 int			setting_activity_interval_ms = 1000;
 int			setting_activity_history_interval_s = 60;
+int			setting_signals_interval_s = 60;
+int			setting_evidence_timeout_ms = 1000;
 int			setting_retention_min = 35 * 24 * 60;
 int			setting_rollup_retention_min = 730 * 24 * 60;
 int			setting_max_history_size_mb = 1024;
@@ -90,6 +92,10 @@ static const IntSetting int_settings[] =
 		"Time that a row of the activity and log history covers.",
 		NULL,
 	&setting_activity_history_interval_s, 60, 1, 3600, GUC_UNIT_S},
+	{"dbmaint.signals_interval",
+		"Time between two readings of what alerts watch beside the samples.",
+		"Replication, slots, archiving, locks, transaction ids; what needs a look at every table follows dbmaint.objects_interval.",
+	&setting_signals_interval_s, 60, 1, 3600, GUC_UNIT_S},
 	{"dbmaint.retention",
 		"Age at which history is deleted.",
 		NULL,
@@ -110,6 +116,10 @@ static const IntSetting int_settings[] =
 		"Time that one step of a sampler's round may take.",
 		NULL,
 	&setting_collector_timeout_ms, 5000, 100, 600000, GUC_UNIT_MS},
+	{"dbmaint.evidence_timeout",
+		"Time that collecting the evidence of an alert may take.",
+		"An alert whose evidence takes longer goes without it. Zero means that none is collected.",
+	&setting_evidence_timeout_ms, 1000, 0, 60000, GUC_UNIT_MS},
 	{"dbmaint.max_runners",
 		"Jobs that may run at a time, each in a database of its own.",
 		NULL,

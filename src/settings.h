@@ -23,6 +23,8 @@ extern int	setting_statements_interval_s;
 extern int	setting_objects_interval_s;
 extern int	setting_activity_interval_ms;
 extern int	setting_activity_history_interval_s;
+extern int	setting_signals_interval_s;
+extern int	setting_evidence_timeout_ms;
 extern int	setting_retention_min;
 extern int	setting_rollup_retention_min;
 extern int	setting_max_history_size_mb;

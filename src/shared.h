@@ -9,10 +9,11 @@
  * is in tables.  shared_state is NULL where the library was not preloaded.
  *
  * Locking: lock guards the slots' identity (database_oid, pid, state, leave),
- * the errands, the holds and home_database.  The other fields of a slot are written by the
- * process that runs the database's rounds, under the lock as well, since
- * dbmaint_status() reads them.  samples is read and written by that process
- * alone.  No ereport and no allocation happens while the lock is held.
+ * the errands, the holds and home_database.  The other fields of a slot are
+ * written by the process that runs the database's rounds, under the lock as
+ * well, since dbmaint_status() reads them.  samples is read and written by
+ * that process alone.  No ereport and no allocation happens while the lock is
+ * held.
  *
  * src/shared.h
  *
@@ -115,6 +116,14 @@ typedef struct DatabaseSlot
 	TimestampTz retry_at;		/* after a failure, not before this */
 	char		last_error[LAST_ERROR_LENGTH];
 	Errand		errands[ERRAND_KINDS];
+
+	TimestampTz alert_at;		/* the last turn of the alerts, and what it
+								 * found */
+	int			alert_rules;
+	int			alert_series;
+	int			alert_pending;
+	int			alert_firing;
+	double		alert_judged_ms;
 
 	SampleMemory samples;
 	SnapshotArea snapshots[SNAPSHOT_KINDS];

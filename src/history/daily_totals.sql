@@ -1,23 +1,47 @@
 -- src/history/daily_totals.sql: the days of statements, indexes and tables
 -- read back, from rollup_totals.sql's rows where they are made.
 
+CREATE FUNCTION dbmaint_days_of(
+    kind anyelement, snapshots regclass, total_day regprocedure,
+    from_at timestamptz, to_at timestamptz)
+RETURNS SETOF anyelement
+LANGUAGE plpgsql STABLE ROWS 30
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF snapshots IS NULL OR total_day IS NULL THEN
+        RAISE EXCEPTION 'days are made of snapshots, by a function'
+            USING ERRCODE = 'null_value_not_allowed',
+                  HINT = 'Call dbmaint_statement_days(), dbmaint_index_days() or dbmaint_table_days().';
+    END IF;
+    RETURN QUERY EXECUTE format($q$
+        WITH me AS (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+        SELECT d.* FROM %1$s AS d, me
+         WHERE d.database_oid = me.oid AND d.day >= $1 AND d.day < $2
+        UNION ALL
+        SELECT t.*
+          FROM (SELECT DISTINCT date_trunc('day', s.taken_at - interval '1 microsecond', 'UTC') AS day, s.database_oid
+                  FROM %2$s AS s, me
+                 WHERE s.database_oid = me.oid AND s.taken_at > $1 AND s.taken_at <= $2 + interval '24 hours') AS r,
+               LATERAL %3$s(r.day) AS t
+         WHERE r.day >= $1 AND r.day < $2
+           AND NOT EXISTS (SELECT FROM %1$s AS d
+                            WHERE d.database_oid = r.database_oid AND d.day = r.day)$q$,
+        pg_typeof(kind), snapshots, total_day::regproc)
+      USING from_at, to_at;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_days_of(anyelement, regclass, regprocedure, timestamptz, timestamptz) IS
+'The rows of a table of days (kind is a NULL of its row type) that began from one time until before another; of a day that is not rolled up yet (the present one), what total_day() makes of its snapshots so far. Part of dbmaint_statement_days() and its like.';
+
 CREATE FUNCTION dbmaint_statement_days(from_at timestamptz, to_at timestamptz)
 RETURNS SETOF dbmaint_daily_statements
 LANGUAGE sql STABLE ROWS 30
 SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH me AS (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-    SELECT d.* FROM @extschema@.dbmaint_daily_statements AS d, me
-     WHERE d.database_oid = me.oid AND d.day >= $1 AND d.day < $2
-    UNION ALL
-    SELECT t.*
-      FROM (SELECT DISTINCT date_trunc('day', s.taken_at - interval '1 microsecond', 'UTC') AS day, s.database_oid
-              FROM @extschema@.dbmaint_statement_snapshots AS s, me
-             WHERE s.database_oid = me.oid AND s.taken_at > $1 AND s.taken_at <= $2 + interval '24 hours') AS r,
-           LATERAL @extschema@.dbmaint_total_statement_day(r.day) AS t
-     WHERE r.day >= $1 AND r.day < $2
-       AND NOT EXISTS (SELECT FROM @extschema@.dbmaint_daily_statements AS d
-                        WHERE d.database_oid = r.database_oid AND d.day = r.day)
+    SELECT d.* FROM @extschema@.dbmaint_days_of(
+        NULL::@extschema@.dbmaint_daily_statements, '@extschema@.dbmaint_statement_snapshots'::regclass,
+        '@extschema@.dbmaint_total_statement_day(timestamptz)'::regprocedure, $1, $2) AS d
 $$;
 COMMENT ON FUNCTION dbmaint_statement_days(timestamptz, timestamptz) IS
 'The rows of dbmaint_daily_statements of the days that began from one time until before another; of a day that is not rolled up yet (the present one), what its snapshots give so far.';
@@ -27,18 +51,9 @@ RETURNS SETOF dbmaint_daily_indexes
 LANGUAGE sql STABLE ROWS 30
 SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH me AS (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-    SELECT d.* FROM @extschema@.dbmaint_daily_indexes AS d, me
-     WHERE d.database_oid = me.oid AND d.day >= $1 AND d.day < $2
-    UNION ALL
-    SELECT t.*
-      FROM (SELECT DISTINCT date_trunc('day', s.taken_at - interval '1 microsecond', 'UTC') AS day, s.database_oid
-              FROM @extschema@.dbmaint_index_snapshots AS s, me
-             WHERE s.database_oid = me.oid AND s.taken_at > $1 AND s.taken_at <= $2 + interval '24 hours') AS r,
-           LATERAL @extschema@.dbmaint_total_index_day(r.day) AS t
-     WHERE r.day >= $1 AND r.day < $2
-       AND NOT EXISTS (SELECT FROM @extschema@.dbmaint_daily_indexes AS d
-                        WHERE d.database_oid = r.database_oid AND d.day = r.day)
+    SELECT d.* FROM @extschema@.dbmaint_days_of(
+        NULL::@extschema@.dbmaint_daily_indexes, '@extschema@.dbmaint_index_snapshots'::regclass,
+        '@extschema@.dbmaint_total_index_day(timestamptz)'::regprocedure, $1, $2) AS d
 $$;
 COMMENT ON FUNCTION dbmaint_index_days(timestamptz, timestamptz) IS
 'The rows of dbmaint_daily_indexes, as dbmaint_statement_days() gives those of statements.';
@@ -48,18 +63,9 @@ RETURNS SETOF dbmaint_daily_tables
 LANGUAGE sql STABLE ROWS 30
 SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH me AS (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-    SELECT d.* FROM @extschema@.dbmaint_daily_tables AS d, me
-     WHERE d.database_oid = me.oid AND d.day >= $1 AND d.day < $2
-    UNION ALL
-    SELECT t.*
-      FROM (SELECT DISTINCT date_trunc('day', s.taken_at - interval '1 microsecond', 'UTC') AS day, s.database_oid
-              FROM @extschema@.dbmaint_table_snapshots AS s, me
-             WHERE s.database_oid = me.oid AND s.taken_at > $1 AND s.taken_at <= $2 + interval '24 hours') AS r,
-           LATERAL @extschema@.dbmaint_total_table_day(r.day) AS t
-     WHERE r.day >= $1 AND r.day < $2
-       AND NOT EXISTS (SELECT FROM @extschema@.dbmaint_daily_tables AS d
-                        WHERE d.database_oid = r.database_oid AND d.day = r.day)
+    SELECT d.* FROM @extschema@.dbmaint_days_of(
+        NULL::@extschema@.dbmaint_daily_tables, '@extschema@.dbmaint_table_snapshots'::regclass,
+        '@extschema@.dbmaint_total_table_day(timestamptz)'::regprocedure, $1, $2) AS d
 $$;
 COMMENT ON FUNCTION dbmaint_table_days(timestamptz, timestamptz) IS
 'The rows of dbmaint_daily_tables, as dbmaint_statement_days() gives those of statements.';
@@ -205,11 +211,13 @@ COMMENT ON VIEW dbmaint_table_daily IS
 
 REVOKE ALL ON dbmaint_index_daily, dbmaint_table_daily FROM PUBLIC;
 GRANT SELECT ON dbmaint_index_daily, dbmaint_table_daily TO pg_monitor;
-REVOKE ALL ON FUNCTION dbmaint_statement_days(timestamptz, timestamptz),
+REVOKE ALL ON FUNCTION dbmaint_days_of(anyelement, regclass, regprocedure, timestamptz, timestamptz),
+    dbmaint_statement_days(timestamptz, timestamptz),
     dbmaint_index_days(timestamptz, timestamptz), dbmaint_table_days(timestamptz, timestamptz),
     dbmaint_statement_daily(timestamptz, timestamptz),
     dbmaint_index_daily(timestamptz, timestamptz), dbmaint_table_daily(timestamptz, timestamptz) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION dbmaint_statement_days(timestamptz, timestamptz),
+GRANT EXECUTE ON FUNCTION dbmaint_days_of(anyelement, regclass, regprocedure, timestamptz, timestamptz),
+    dbmaint_statement_days(timestamptz, timestamptz),
     dbmaint_index_days(timestamptz, timestamptz), dbmaint_table_days(timestamptz, timestamptz),
     dbmaint_statement_daily(timestamptz, timestamptz),
     dbmaint_index_daily(timestamptz, timestamptz), dbmaint_table_daily(timestamptz, timestamptz) TO pg_monitor;

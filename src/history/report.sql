@@ -2,7 +2,7 @@
  * src/history/report.sql: the weekly, monthly and quarterly review.
  *
  * The three are dbmaint_report() over another period.  It walks a list of
- * sections, each a function dbmaint_report_<section>() of the same shape; a
+ * sections, each a function dbmaint_report_<section>() that gives figures; a
  * new section is one function, its name in that list, its comment and its
  * grant.  Every figure comes from dbmaint_metrics_by(), so that what samples
  * left behind in the roll-ups is as good as the samples; in report_totals.sql
@@ -76,41 +76,82 @@ $$;
 COMMENT ON FUNCTION dbmaint_anomalies(timestamptz, timestamptz, float8, int) IS
 'Days (of UTC) against their season: each day''s value beside the median of the same weekday in the weeks before it, and the band of k times the scaled median absolute deviation (at least a tenth of the median) around it. The status is ok, anomaly, or unknown where fewer than 4 such days were measured. Days of which less than half was measured are left out.';
 
+CREATE TYPE dbmaint_report_figure AS (
+    item text,
+    unit text,
+    value float8,
+    previous float8,
+    status text,
+    detail text
+);
+COMMENT ON TYPE dbmaint_report_figure IS
+'A figure of a section of the reviews: its value in the period and in the one before it. status and detail are NULL where there is nothing to judge by or to say.';
+
+CREATE TYPE dbmaint_report_line AS (
+    section text,
+    item text,
+    value float8,
+    previous float8,
+    change_ratio float8,
+    unit text,
+    status text,
+    detail text
+);
+COMMENT ON TYPE dbmaint_report_line IS
+'A line of the reviews, see dbmaint_report().';
+
+CREATE FUNCTION dbmaint_require_periods(
+    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz)
+RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF from_at IS NULL OR to_at IS NULL OR previous_from_at IS NULL
+       OR NOT isfinite(from_at) OR NOT isfinite(to_at) OR NOT isfinite(previous_from_at)
+       OR from_at >= to_at OR previous_from_at >= from_at THEN
+        RAISE EXCEPTION 'a report needs a period and one before it'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'For example: dbmaint_weekly_report(''2026-01-05'').';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_require_periods(timestamptz, timestamptz, timestamptz) IS
+'Raises an error unless from_at to to_at is a period, and previous_from_at to from_at one before it.';
+
 CREATE FUNCTION dbmaint_report_measured(
-    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text,
-    OUT item text, OUT unit text, OUT value float8, OUT previous float8,
-    OUT status text, OUT detail text)
-RETURNS SETOF record
+    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
+RETURNS SETOF dbmaint_report_figure
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    figure @extschema@.dbmaint_report_figure;
     this @extschema@.dbmaint_hourly_metrics;
     last @extschema@.dbmaint_hourly_metrics;
 BEGIN
+    PERFORM @extschema@.dbmaint_require_periods(from_at, to_at, previous_from_at);
     SELECT * INTO this FROM @extschema@.dbmaint_metrics_by(NULL::text, from_at, to_at);
     SELECT * INTO last FROM @extschema@.dbmaint_metrics_by(NULL::text, previous_from_at, from_at);
-    item := 'measured_ratio';
-    unit := 'ratio';
-    value := least(coalesce(this.sample_interval_ms, 0) / (1000 * extract(epoch FROM to_at - from_at)), 1);
-    previous := least(coalesce(last.sample_interval_ms, 0) / (1000 * extract(epoch FROM from_at - previous_from_at)), 1);
-    status := CASE WHEN value = 0 THEN 'unknown' WHEN least(value, previous) < 0.9 THEN 'warning' ELSE 'ok' END;
-    detail := CASE
-        WHEN value = 0 THEN 'Not enough history: nothing was measured in this period.'
-        WHEN previous = 0 THEN 'Not enough history to compare with: nothing was measured in the period before.'
-        WHEN status = 'warning' THEN 'Sums of the two periods do not compare where their measured shares differ; means and ratios do.'
+    figure.item := 'measured_ratio';
+    figure.unit := 'ratio';
+    figure.value := least(coalesce(this.sample_interval_ms, 0) / (1000 * extract(epoch FROM to_at - from_at)), 1);
+    figure.previous := least(coalesce(last.sample_interval_ms, 0) / (1000 * extract(epoch FROM from_at - previous_from_at)), 1);
+    figure.status := CASE WHEN figure.value = 0 THEN 'unknown' WHEN least(figure.value, figure.previous) < 0.9 THEN 'warning' ELSE 'ok' END;
+    figure.detail := CASE
+        WHEN figure.value = 0 THEN 'Not enough history: nothing was measured in this period.'
+        WHEN figure.previous = 0 THEN 'Not enough history to compare with: nothing was measured in the period before.'
+        WHEN figure.status = 'warning' THEN 'Sums of the two periods do not compare where their measured shares differ; means and ratios do.'
         ELSE 'Share of the period in which samples were taken.' END;
-    RETURN NEXT;
+    RETURN NEXT figure;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_report_measured(timestamptz, timestamptz, timestamptz, text) IS
 'Section of the reviews: how much of the period was measured (warning below nine tenths of it or of the one before).';
 
 CREATE FUNCTION dbmaint_report_response_time(
-    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text,
-    OUT item text, OUT unit text, OUT value float8, OUT previous float8,
-    OUT status text, OUT detail text)
-RETURNS SETOF record
+    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
+RETURNS SETOF dbmaint_report_figure
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -155,10 +196,8 @@ COMMENT ON FUNCTION dbmaint_report_response_time(timestamptz, timestamptz, times
 'Section of the reviews: mean and percentiles over all statements of the period, and the share of samples and of statements within the runbook''s target of 100 ms, right to the width of a histogram''s bucket.';
 
 CREATE FUNCTION dbmaint_report_volume(
-    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text,
-    OUT item text, OUT unit text, OUT value float8, OUT previous float8,
-    OUT status text, OUT detail text)
-RETURNS SETOF record
+    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
+RETURNS SETOF dbmaint_report_figure
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -201,10 +240,8 @@ COMMENT ON FUNCTION dbmaint_report_volume(timestamptz, timestamptz, timestamptz,
 'Section of the reviews: how many statements, their growth, the busiest hour, and the shares of slow and failed statements and of rollbacks.';
 
 CREATE FUNCTION dbmaint_report_connections(
-    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text,
-    OUT item text, OUT unit text, OUT value float8, OUT previous float8,
-    OUT status text, OUT detail text)
-RETURNS SETOF record
+    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
+RETURNS SETOF dbmaint_report_figure
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -243,10 +280,8 @@ COMMENT ON FUNCTION dbmaint_report_connections(timestamptz, timestamptz, timesta
 'Section of the reviews: connections of the server, their peak with its hour and its share of max_connections. The limits are the runbook''s 480 and 540 of 600.';
 
 CREATE FUNCTION dbmaint_report_resources(
-    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text,
-    OUT item text, OUT unit text, OUT value float8, OUT previous float8,
-    OUT status text, OUT detail text)
-RETURNS SETOF record
+    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
+RETURNS SETOF dbmaint_report_figure
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -294,10 +329,8 @@ COMMENT ON FUNCTION dbmaint_report_resources(timestamptz, timestamptz, timestamp
 'Section of the reviews: cache, deadlocks, temporary files, checksum failures, WAL, checkpoints, and the host''s CPU, load and memory.';
 
 CREATE FUNCTION dbmaint_report_growth(
-    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text,
-    OUT item text, OUT unit text, OUT value float8, OUT previous float8,
-    OUT status text, OUT detail text)
-RETURNS SETOF record
+    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
+RETURNS SETOF dbmaint_report_figure
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -306,6 +339,7 @@ DECLARE
     last @extschema@.dbmaint_hourly_metrics;
     earlier @extschema@.dbmaint_hourly_metrics;
 BEGIN
+    PERFORM @extschema@.dbmaint_require_periods(from_at, to_at, previous_from_at);
     SELECT * INTO this FROM @extschema@.dbmaint_metrics_by(NULL::text, from_at, to_at);
     SELECT * INTO last FROM @extschema@.dbmaint_metrics_by(NULL::text, previous_from_at, from_at);
     SELECT * INTO earlier FROM @extschema@.dbmaint_metrics_by(NULL::text,
@@ -338,10 +372,8 @@ COMMENT ON FUNCTION dbmaint_report_growth(timestamptz, timestamptz, timestamptz,
 'Section of the reviews: size of the database and its growth a day, and the least free space of the period.';
 
 CREATE FUNCTION dbmaint_report_course(
-    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text,
-    OUT item text, OUT unit text, OUT value float8, OUT previous float8,
-    OUT status text, OUT detail text)
-RETURNS SETOF record
+    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
+RETURNS SETOF dbmaint_report_figure
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -365,14 +397,13 @@ COMMENT ON FUNCTION dbmaint_report_course(timestamptz, timestamptz, timestamptz,
 'Section of the reviews: mean response time of each step (day, week or month) of the period beside the step before it. A week that a month cuts counts in both months with its part.';
 
 CREATE FUNCTION dbmaint_report_anomalies(
-    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text,
-    OUT item text, OUT unit text, OUT value float8, OUT previous float8,
-    OUT status text, OUT detail text)
-RETURNS SETOF record
+    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
+RETURNS SETOF dbmaint_report_figure
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    figure @extschema@.dbmaint_report_figure;
     days_judged int;
     days_unknown int;
     found_any boolean := false;
@@ -387,33 +418,33 @@ BEGIN
          WHERE n.status = 'anomaly'
     LOOP
         found_any := true;
-        item := a.metric;
-        unit := a.unit;
-        value := a.value;
-        previous := a.median;
-        status := 'warning';
-        detail := format('%s: %s the season''s band of %s to %s, around the median of %s %ss.',
+        figure.item := a.metric;
+        figure.unit := a.unit;
+        figure.value := a.value;
+        figure.previous := a.median;
+        figure.status := 'warning';
+        figure.detail := format('%s: %s the season''s band of %s to %s, around the median of %s %ss.',
             to_char(a.day, 'FMDay YYYY-MM-DD'),
             CASE WHEN a.value > a.high THEN 'above' ELSE 'below' END,
             round(a.low::numeric, 2), round(a.high::numeric, 2), a.days_before, to_char(a.day, 'FMDay'));
-        RETURN NEXT;
+        RETURN NEXT figure;
     END LOOP;
 
-    unit := '1';
-    previous := NULL;
+    figure.unit := '1';
+    figure.previous := NULL;
     IF days_judged > 0 AND NOT found_any THEN
-        item := 'none';
-        value := 0;
-        status := 'ok';
-        detail := format('%s days are within their seasons'' bands.', days_judged);
-        RETURN NEXT;
+        figure.item := 'none';
+        figure.value := 0;
+        figure.status := 'ok';
+        figure.detail := format('%s days are within their seasons'' bands.', days_judged);
+        RETURN NEXT figure;
     END IF;
     IF days_unknown > 0 OR days_judged = 0 THEN
-        item := 'days_not_judged';
-        value := days_unknown;
-        status := 'unknown';
-        detail := 'Not enough history: a day is judged by 4 or more of its weekday in the 12 weeks before it.';
-        RETURN NEXT;
+        figure.item := 'days_not_judged';
+        figure.value := days_unknown;
+        figure.status := 'unknown';
+        figure.detail := 'Not enough history: a day is judged by 4 or more of its weekday in the 12 weeks before it.';
+        RETURN NEXT figure;
     END IF;
 END
 $$;
@@ -421,10 +452,8 @@ COMMENT ON FUNCTION dbmaint_report_anomalies(timestamptz, timestamptz, timestamp
 'Section of the reviews: days outside their season''s band, see dbmaint_anomalies(); previous is the season''s median.';
 
 CREATE FUNCTION dbmaint_report(
-    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text,
-    OUT section text, OUT item text, OUT value float8, OUT previous float8,
-    OUT change_ratio float8, OUT unit text, OUT status text, OUT detail text)
-RETURNS SETOF record
+    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
+RETURNS SETOF dbmaint_report_line
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -446,13 +475,7 @@ DECLARE
     nothing boolean;
     part text;
 BEGIN
-    IF from_at IS NULL OR to_at IS NULL OR previous_from_at IS NULL
-       OR NOT isfinite(from_at) OR NOT isfinite(to_at) OR NOT isfinite(previous_from_at)
-       OR from_at >= to_at OR previous_from_at >= from_at THEN
-        RAISE EXCEPTION 'a report needs a period and one before it'
-            USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'For example: dbmaint_weekly_report(''2026-01-05'').';
-    END IF;
+    PERFORM @extschema@.dbmaint_require_periods(from_at, to_at, previous_from_at);
     nothing := NOT EXISTS (SELECT FROM @extschema@.dbmaint_metrics_by(NULL::text, from_at, to_at));
     FOREACH part IN ARRAY sections LOOP
         RETURN QUERY EXECUTE format($q$
@@ -471,10 +494,8 @@ COMMENT ON FUNCTION dbmaint_report(timestamptz, timestamptz, timestamptz, text) 
 'The figures of the period from_at to to_at beside those of the period from previous_from_at to from_at, section by section; step is that of the section course. change_ratio is 0.1 for a tenth more than before. The status is ok, warning, critical or emergency by the runbook''s limits, unknown where nothing was measured, and NULL where there is nothing to judge by.';
 
 CREATE FUNCTION dbmaint_weekly_report(
-    week_end date DEFAULT (now() AT TIME ZONE 'UTC')::date,
-    OUT section text, OUT item text, OUT value float8, OUT previous float8,
-    OUT change_ratio float8, OUT unit text, OUT status text, OUT detail text)
-RETURNS SETOF record
+    week_end date DEFAULT (now() AT TIME ZONE 'UTC')::date)
+RETURNS SETOF dbmaint_report_line
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -487,10 +508,8 @@ COMMENT ON FUNCTION dbmaint_weekly_report(date) IS
 'The weekly review: the seven days (of UTC) before week_end, by default the last seven that are over, beside the seven before them. See dbmaint_report().';
 
 CREATE FUNCTION dbmaint_monthly_audit(
-    month date DEFAULT (date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 day')::date,
-    OUT section text, OUT item text, OUT value float8, OUT previous float8,
-    OUT change_ratio float8, OUT unit text, OUT status text, OUT detail text)
-RETURNS SETOF record
+    month date DEFAULT (date_trunc('month', now() AT TIME ZONE 'UTC') - interval '1 day')::date)
+RETURNS SETOF dbmaint_report_line
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -503,10 +522,8 @@ COMMENT ON FUNCTION dbmaint_monthly_audit(date) IS
 'The monthly audit: the month (of UTC) that holds the given day, by default the last one that is over, beside the month before it. See dbmaint_report().';
 
 CREATE FUNCTION dbmaint_quarterly_review(
-    quarter date DEFAULT (date_trunc('quarter', now() AT TIME ZONE 'UTC') - interval '1 day')::date,
-    OUT section text, OUT item text, OUT value float8, OUT previous float8,
-    OUT change_ratio float8, OUT unit text, OUT status text, OUT detail text)
-RETURNS SETOF record
+    quarter date DEFAULT (date_trunc('quarter', now() AT TIME ZONE 'UTC') - interval '1 day')::date)
+RETURNS SETOF dbmaint_report_line
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -519,6 +536,7 @@ COMMENT ON FUNCTION dbmaint_quarterly_review(date) IS
 'The quarterly review: the quarter (of UTC) that holds the given day, by default the last one that is over, beside the quarter before it. See dbmaint_report().';
 
 REVOKE ALL ON FUNCTION dbmaint_anomalies(timestamptz, timestamptz, float8, int),
+    dbmaint_require_periods(timestamptz, timestamptz, timestamptz),
     dbmaint_report(timestamptz, timestamptz, timestamptz, text),
     dbmaint_report_measured(timestamptz, timestamptz, timestamptz, text),
     dbmaint_report_response_time(timestamptz, timestamptz, timestamptz, text),
@@ -530,6 +548,7 @@ REVOKE ALL ON FUNCTION dbmaint_anomalies(timestamptz, timestamptz, float8, int),
     dbmaint_report_anomalies(timestamptz, timestamptz, timestamptz, text),
     dbmaint_weekly_report(date), dbmaint_monthly_audit(date), dbmaint_quarterly_review(date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_anomalies(timestamptz, timestamptz, float8, int),
+    dbmaint_require_periods(timestamptz, timestamptz, timestamptz),
     dbmaint_report(timestamptz, timestamptz, timestamptz, text),
     dbmaint_report_measured(timestamptz, timestamptz, timestamptz, text),
     dbmaint_report_response_time(timestamptz, timestamptz, timestamptz, text),

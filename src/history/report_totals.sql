@@ -30,10 +30,8 @@ COMMENT ON FUNCTION dbmaint_total_statement_days(timestamptz, timestamptz) IS
 'What each statement did on the days (of UTC) that began in the range, added up, and the hours that their snapshots cover; NULL for what is not kept apart. Part of dbmaint_report_statements().';
 
 CREATE FUNCTION dbmaint_report_statements(
-    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text,
-    OUT item text, OUT unit text, OUT value float8, OUT previous float8,
-    OUT status text, OUT detail text)
-RETURNS SETOF record
+    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
+RETURNS SETOF dbmaint_report_figure
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
@@ -194,10 +192,8 @@ COMMENT ON FUNCTION dbmaint_review_indexes(timestamptz, timestamptz) IS
 'What all indexes of user tables, and the critical ones, did on the days (of UTC) that began in the range: idx_tup_fetch / idx_tup_read and the hit ratio of their blocks (from 0 to 1, NULL where nothing was read), how many were not used while their table was scanned 100 times or more and nothing but queries needs them, how many are new and gone, with at most five names of each, and by how many bytes they grew. Part of dbmaint_report_indexes().';
 
 CREATE FUNCTION dbmaint_report_indexes(
-    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text,
-    OUT item text, OUT unit text, OUT value float8, OUT previous float8,
-    OUT status text, OUT detail text)
-RETURNS SETOF record
+    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
+RETURNS SETOF dbmaint_report_figure
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 SET jit = off

@@ -247,7 +247,7 @@ dbmaint_job_progress(PG_FUNCTION_ARGS)
 		values[1] = Int32GetDatum(pid);
 		values[2] = CStringGetTextDatum(said);
 		values[3] = ObjectIdGetDatum(caller.role);
-		if (query_begin(psprintf("SELECT * FROM %s.dbmaint_read_job_progress($1, $2, $3, $4)",
+		if (query_begin(psprintf("SELECT * FROM %s.dbmaint_progress_of_job($1, $2, $3, $4)",
 								 extension.schema),
 						lengthof(types), types, values, NULL) > 0)
 		{

@@ -386,7 +386,7 @@ $$;
 COMMENT ON FUNCTION dbmaint_drop_pending_job(bigint, text) IS
 'Takes a job that does not run out of the queue and notes it as cancelled; false if it runs or is gone. Called by dbmaint_cancel_job().';
 
-CREATE FUNCTION dbmaint_read_job_progress(
+CREATE FUNCTION dbmaint_progress_of_job(
     job_id bigint, runner int, said text, caller oid,
     OUT pid int, OUT progress text, OUT done_ratio float8)
 RETURNS SETOF record
@@ -399,7 +399,7 @@ DECLARE
     locker int;
 BEGIN
     PERFORM FROM @extschema@.dbmaint_job_queue AS q
-      WHERE q.job_id = dbmaint_read_job_progress.job_id
+      WHERE q.job_id = dbmaint_progress_of_job.job_id
         AND (pg_has_role(caller, q.requester, 'USAGE') OR pg_has_role(caller, 'pg_monitor', 'USAGE'));
     IF NOT FOUND THEN
         RETURN;
@@ -432,7 +432,7 @@ BEGIN
     RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION dbmaint_read_job_progress(bigint, int, text, oid) IS
+COMMENT ON FUNCTION dbmaint_progress_of_job(bigint, int, text, oid) IS
 'What the server''s progress views say of a runner; no row if the caller may not see the job. Called by dbmaint_job_progress().';
 
 CREATE FUNCTION dbmaint_concurrent_leftovers(relation oid)
@@ -486,7 +486,7 @@ REVOKE ALL ON FUNCTION dbmaint_jobs_due(timestamptz), dbmaint_add_job(text, text
     dbmaint_take_job(timestamptz), dbmaint_take_left_job(), dbmaint_keep_job_journal(bigint, jsonb),
     dbmaint_put_back_job(bigint, text, text, text, text, timestamptz, timestamptz, float8, timestamptz, text),
     dbmaint_find_job(bigint), dbmaint_drop_pending_job(bigint, text),
-    dbmaint_read_job_progress(bigint, int, text, oid), dbmaint_concurrent_leftovers(oid),
+    dbmaint_progress_of_job(bigint, int, text, oid), dbmaint_concurrent_leftovers(oid),
     dbmaint_reindex_journal(oid), dbmaint_reindex_leftovers(oid, jsonb), dbmaint_current_database()
     FROM PUBLIC;
 GRANT SELECT ON TABLE dbmaint_job_queue, dbmaint_job_attempts TO pg_monitor;

@@ -50,15 +50,21 @@ typedef struct ToastFile
 static void
 read_previous(Taking *taking)
 {
-	Size		size;
-	char	   *data = snapshot_previous(taking->kind->snapshot, &size);
+	PreviousReading previous;
+	char	   *data;
 
-	if (data == NULL)
+	snapshot_previous(taking->kind->snapshot, &previous);
+	if (previous.data == NULL)
 	{
 		store_read_dictionary(taking);
 		return;
 	}
-	object_reading_index(&taking->before, data, size);
+
+	/* objects are taken out of it as they are found */
+	data = MemoryContextAllocHuge(CurrentMemoryContext, previous.size);
+	memcpy(data, previous.data, previous.size);
+	object_reading_index(&taking->before, data, previous.size);
+	snapshot_release(&previous);
 }
 
 static const Space *
@@ -356,6 +362,14 @@ measure(Taking *taking)
 }
 
 static void
+write_reading(void *address, void *arg)
+{
+	const Reading *now = arg;
+
+	memcpy(address, now->data, now->used);
+}
+
+static void
 take(Taking *taking)
 {
 	HASHCTL		control = {
@@ -374,8 +388,8 @@ take(Taking *taking)
 		return;
 	store_names(taking);
 	store_gone(taking);
-	snapshot_remember(taking->kind->snapshot, taking->now.data,
-					  taking->now.used);
+	snapshot_remember(taking->kind->snapshot, taking->now.used,
+					  write_reading, &taking->now);
 }
 
 void

@@ -140,28 +140,14 @@ lock_kind(SnapshotKind kind)
 						kind_names[kind])));
 }
 
-static void *
-copy_of(dsm_handle handle, Size size)
-{
-	dsm_segment *segment = dsm_attach(handle);
-	void	   *copy;
-
-	/* the segments are gone where the server cleaned up after a crash */
-	if (segment == NULL)
-		return NULL;
-	copy = MemoryContextAllocHuge(CurrentMemoryContext, size);
-	memcpy(copy, dsm_segment_address(segment), size);
-	dsm_detach(segment);
-	return copy;
-}
-
-void *
-snapshot_previous(SnapshotKind kind, Size *size)
+void
+snapshot_previous(SnapshotKind kind, PreviousReading *previous)
 {
 	const PendingReading *reading;
 	DatabaseSlot *slot;
 	SnapshotArea area = {0};
 
+	memset(previous, 0, sizeof(PreviousReading));
 	shared_require();
 	lock_kind(kind);
 
@@ -180,9 +166,22 @@ snapshot_previous(SnapshotKind kind, Size *size)
 	/* what an installation of the extension read says nothing of the next's */
 	if (area.size == 0 ||
 		area.extension_oid != get_extension_oid("dbmaint", true))
-		return NULL;
-	*size = area.size;
-	return copy_of(area.handle, area.size);
+		return;
+
+	/* the segments are gone where the server cleaned up after a crash */
+	previous->segment = dsm_attach(area.handle);
+	if (previous->segment == NULL)
+		return;
+	previous->data = dsm_segment_address(previous->segment);
+	previous->size = area.size;
+}
+
+void
+snapshot_release(PreviousReading *previous)
+{
+	if (previous->segment != NULL)
+		dsm_detach(previous->segment);
+	memset(previous, 0, sizeof(PreviousReading));
 }
 
 /* There is no entry for a database that no sampler has looked at yet. */
@@ -204,7 +203,8 @@ require_slot(void)
 }
 
 void
-snapshot_remember(SnapshotKind kind, const void *data, Size size)
+snapshot_remember(SnapshotKind kind, Size size,
+				  void (*fill) (void *address, void *arg), void *arg)
 {
 	static bool registered = false;
 	MemoryContext old_context;
@@ -228,7 +228,7 @@ snapshot_remember(SnapshotKind kind, const void *data, Size size)
 	reading->area.size = size;
 
 	segment = dsm_create(size, 0);
-	memcpy(dsm_segment_address(segment), data, size);
+	fill(dsm_segment_address(segment), arg);
 	reading->area.handle = dsm_segment_handle(segment);
 
 	/* from here on it has an owner: nothing may fail in between */

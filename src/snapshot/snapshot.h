@@ -19,20 +19,32 @@
 
 #include "shared.h"
 
-/*
- * Returns this database's previous reading, as a copy in the current memory
- * context, and its size; NULL if there is none.  Until the transaction ends,
- * nobody else can take a snapshot of the kind in this database: a worker that
- * finds it taken raises an error (lock_not_available), a session waits.
- */
-extern void *snapshot_previous(SnapshotKind kind, Size *size);
+/* The previous reading, where it is: it is not to be written to. */
+typedef struct PreviousReading
+{
+	const void *data;			/* NULL: there is none */
+	Size		size;
+	dsm_segment *segment;
+} PreviousReading;
 
 /*
- * Makes a copy of the data the previous reading when the transaction commits.
- * When it aborts, or the subtransaction in which this was called, the old one
- * stays.  Only after snapshot_previous() in the same transaction.
+ * Finds this database's previous reading.  Until the transaction ends, nobody
+ * else can take a snapshot of the kind in this database: a worker that finds
+ * it taken raises an error (lock_not_available), a session waits.  Whoever is
+ * done with it calls snapshot_release(), unless an error ended it.
  */
-extern void snapshot_remember(SnapshotKind kind, const void *data, Size size);
+extern void snapshot_previous(SnapshotKind kind, PreviousReading *previous);
+extern void snapshot_release(PreviousReading *previous);
+
+/*
+ * Calls fill with the arg to write a reading of that size to the address given,
+ * and makes it the previous one when the transaction commits.  When it aborts,
+ * or the subtransaction in which this was called, the old one stays.  Only
+ * after snapshot_previous() in the same transaction.
+ */
+extern void snapshot_remember(SnapshotKind kind, Size size,
+							  void (*fill) (void *address, void *arg),
+							  void *arg);
 
 /*
  * Frees the areas (one a kind) of a slot that was given to nobody or somebody

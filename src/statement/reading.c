@@ -81,7 +81,8 @@ append_entry(StatementReading *reading, CounterSet set, const int64 *values)
 	memset(entry, 0, sizeof(StatementEntry));
 	entry->set = set;
 	entry->first_value = reading->value_count;
-	memcpy(reading->values + reading->value_count, values, sizeof(int64) * n);
+	if (n > 0)
+		memcpy(reading->values + reading->value_count, values, sizeof(int64) * n);
 	reading->value_count += n;
 	return entry;
 }
@@ -107,15 +108,12 @@ void
 statement_reading_append_unchanged(StatementReading *reading,
 								   const StatementReading *before, uint32 old)
 {
-	const StatementEntry *source = &before->entries[old - 1];
-	StatementEntry *entry = append_entry(reading, source->set,
-										 before->values + source->first_value);
-	uint32		first_value = entry->first_value;
+	StatementEntry *entry = append_entry(reading, 0, NULL);
 
-	*entry = *source;
-	entry->first_value = first_value;
+	*entry = before->entries[old - 1];
 	entry->old = old;
 	entry->unchanged = true;
+	reading->shared_count += pg_popcount64(entry->set);
 }
 
 static inline uint32
@@ -408,43 +406,92 @@ statement_reading_compare(const StatementReading *before, const StatementReading
 
 /* ---- one piece of memory ---- */
 
-void *
-statement_reading_flatten(const StatementReading *reading, Size *size)
+/* Where the parts of a reading are in its piece of memory. */
+typedef struct FlatParts
 {
-	Size		entries = MAXALIGN(sizeof(StatementEntry) * (Size) reading->entry_count);
-	Size		values = sizeof(int64) * (Size) reading->value_count;
-	uint32		buckets = Max(16, pg_nextpower2_32(reading->entry_count * 2 + 1));
-	StatementReading *flat;
-	char	   *at;
+	Size		entries;
+	Size		values;
+	Size		buckets;
+	Size		end;
+} FlatParts;
 
-	*size = MAXALIGN(sizeof(StatementReading)) + entries + values +
-		sizeof(uint32) * buckets;
-	flat = palloc_extended(*size, MCXT_ALLOC_HUGE);
-	*flat = *reading;
-	flat->bucket_count = buckets;
-	flat->entries = NULL;
-	flat->values = NULL;
-	flat->buckets = NULL;
+static FlatParts
+flat_parts(uint32 entry_count, uint32 value_count, uint32 bucket_count)
+{
+	FlatParts	at;
 
-	at = (char *) flat + MAXALIGN(sizeof(StatementReading));
-	memcpy(at, reading->entries, sizeof(StatementEntry) * (Size) reading->entry_count);
-	memcpy(at + entries, reading->values, values);
-	fill_buckets(reading, (uint32 *) (at + entries + values), buckets);
-	return flat;
+	at.entries = MAXALIGN(sizeof(StatementReading));
+	at.values = at.entries + MAXALIGN(sizeof(StatementEntry) * (Size) entry_count);
+	at.buckets = at.values + sizeof(int64) * (Size) value_count;
+	at.end = at.buckets + sizeof(uint32) * (Size) bucket_count;
+	return at;
+}
+
+/* Half of the buckets stay free. */
+static uint32
+wanted_buckets(const StatementReading *reading)
+{
+	return Max(16, pg_nextpower2_32(reading->entry_count * 2 + 1));
+}
+
+Size
+statement_reading_size(const StatementReading *reading)
+{
+	return flat_parts(reading->entry_count,
+					  reading->value_count + reading->shared_count,
+					  wanted_buckets(reading)).end;
+}
+
+void
+statement_reading_write(const StatementReading *reading,
+						const StatementReading *before, void *flat)
+{
+	StatementReading *header = flat;
+	FlatParts	at;
+	StatementEntry *entries;
+	int64	   *values;
+	uint32		count = 0;
+
+	*header = *reading;
+	header->value_count += header->shared_count;
+	header->shared_count = 0;
+	header->bucket_count = wanted_buckets(reading);
+	header->entries = NULL;
+	header->values = NULL;
+	header->buckets = NULL;
+
+	at = flat_parts(header->entry_count, header->value_count, header->bucket_count);
+	entries = (StatementEntry *) ((char *) flat + at.entries);
+	values = (int64 *) ((char *) flat + at.values);
+	memcpy(entries, reading->entries,
+		   sizeof(StatementEntry) * (Size) reading->entry_count);
+	for (uint32 i = 0; i < reading->entry_count; i++)
+	{
+		StatementEntry *entry = &entries[i];
+		const int64 *from = entry->unchanged ? before->values : reading->values;
+		uint32		n = pg_popcount64(entry->set);
+
+		memcpy(values + count, from + entry->first_value, sizeof(int64) * n);
+		entry->first_value = count;
+		count += n;
+	}
+	Assert(count == header->value_count);
+	fill_buckets(reading, (uint32 *) ((char *) flat + at.buckets),
+				 header->bucket_count);
 }
 
 StatementReading *
-statement_reading_restore(void *flat, Size size)
+statement_reading_restore(const void *flat, Size size)
 {
-	StatementReading *reading = flat;
-	Size		entries = MAXALIGN(sizeof(StatementEntry) * (Size) reading->entry_count);
-	char	   *at = (char *) flat + MAXALIGN(sizeof(StatementReading));
+	StatementReading *reading = palloc_object(StatementReading);
+	FlatParts	at;
 
-	Assert(size == MAXALIGN(sizeof(StatementReading)) + entries +
-		   sizeof(int64) * (Size) reading->value_count +
-		   sizeof(uint32) * (Size) reading->bucket_count);
-	reading->entries = (StatementEntry *) at;
-	reading->values = (int64 *) (at + entries);
-	reading->buckets = (uint32 *) (reading->values + reading->value_count);
+	/* the pointers are ours; what they point to is everybody's */
+	memcpy(reading, flat, sizeof(StatementReading));
+	at = flat_parts(reading->entry_count, reading->value_count, reading->bucket_count);
+	Assert(size == at.end);
+	reading->entries = (StatementEntry *) ((char *) flat + at.entries);
+	reading->values = (int64 *) ((char *) flat + at.values);
+	reading->buckets = (uint32 *) ((char *) flat + at.buckets);
 	return reading;
 }

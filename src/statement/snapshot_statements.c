@@ -179,14 +179,28 @@ write_row(const Extension *extension, const StatementReading *before,
 	return written;
 }
 
-/* Takes a snapshot, in the current memory context, which it fills. */
-static void
-take(const Extension *extension, TimestampTz at, Taken *taken)
+/* What the next snapshot subtracts. */
+typedef struct Remembered
 {
-	Size		size;
-	void	   *flat = snapshot_previous(SNAPSHOT_STATEMENTS, &size);
-	StatementReading *before = flat != NULL ? statement_reading_restore(flat, size) : NULL;
+	const StatementReading *before;
+	const StatementReading *now;
+} Remembered;
+
+static void
+write_reading(void *address, void *arg)
+{
+	const Remembered *remembered = arg;
+
+	statement_reading_write(remembered->now, remembered->before, address);
+}
+
+/* Stores what changed since before, which may be NULL. */
+static void
+take(const Extension *extension, TimestampTz at, const StatementReading *before,
+	 Taken *taken)
+{
 	StatementReading *now = source_read(at, before);
+	Remembered	remembered = {before, now};
 	StatementChanges *changes;
 
 	taken->available = now != NULL;
@@ -198,10 +212,23 @@ take(const Extension *extension, TimestampTz at, Taken *taken)
 	if (!taken->written)
 		return;
 
-	flat = statement_reading_flatten(now, &size);
-	snapshot_remember(SNAPSHOT_STATEMENTS, flat, size);
+	snapshot_remember(SNAPSHOT_STATEMENTS, statement_reading_size(now),
+					  write_reading, &remembered);
 	taken->statements = changes->count;
 	taken->incomplete = changes->incomplete;
+}
+
+/* Takes a snapshot, in the current memory context, which it fills. */
+static void
+take_since_previous(const Extension *extension, TimestampTz at, Taken *taken)
+{
+	PreviousReading previous;
+
+	snapshot_previous(SNAPSHOT_STATEMENTS, &previous);
+	take(extension, at,
+		 previous.data != NULL ?
+		 statement_reading_restore(previous.data, previous.size) : NULL, taken);
+	snapshot_release(&previous);
 }
 
 /* Takes a snapshot in a memory context of its own. */
@@ -218,7 +245,7 @@ take_snapshot(TimestampTz at, Taken *taken)
 	if (history_find_extension(&extension) &&
 		history_lock(&extension, "dbmaint_statements") &&
 		history_lock(&extension, TABLE_NAME))
-		take(&extension, at, taken);
+		take_since_previous(&extension, at, taken);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

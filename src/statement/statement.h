@@ -106,7 +106,8 @@ typedef struct StatementEntry
 	StatementKey key;
 	TimestampTz since;			/* its stats_since; 0 before 1.11 */
 	CounterSet	set;
-	uint32		first_value;
+	uint32		first_value;	/* of one that is unchanged: in the reading
+								 * before, until it is flattened */
 	uint32		old;			/* place in the reading before, from 1 on; 0:
 								 * new */
 	bool		unchanged;		/* since then */
@@ -114,7 +115,7 @@ typedef struct StatementEntry
 	int32		used_on;		/* day on which its use was noted last */
 } StatementEntry;
 
-/* A reading, in one piece of memory after statement_reading_flatten(). */
+/* A reading, in one piece of memory after statement_reading_write(). */
 typedef struct StatementReading
 {
 	TimestampTz at;
@@ -127,7 +128,8 @@ typedef struct StatementReading
 	bool		has_since;		/* stats_since, too */
 	bool		texts_missing;	/* texts could not be read */
 	uint32		entry_count;
-	uint32		value_count;
+	uint32		value_count;	/* its own */
+	uint32		shared_count;	/* and those it shares with the one before */
 	uint32		bucket_count;	/* a power of two */
 	StatementEntry *entries;
 	int64	   *values;
@@ -190,9 +192,14 @@ extern void statement_reading_append_unchanged(StatementReading *reading,
 extern StatementChanges *statement_reading_compare(const StatementReading *before,
 												   const StatementReading *now);
 
-/* Put the reading into one piece of memory, without pointers; and back. */
-extern void *statement_reading_flatten(const StatementReading *reading, Size *size);
-extern StatementReading *statement_reading_restore(void *flat, Size size);
+/*
+ * Put the reading into one piece of memory of the given size, without
+ * pointers; and use one where it is.
+ */
+extern Size statement_reading_size(const StatementReading *reading);
+extern void statement_reading_write(const StatementReading *reading,
+									const StatementReading *before, void *flat);
+extern StatementReading *statement_reading_restore(const void *flat, Size size);
 
 /* ---- source ---- */
 

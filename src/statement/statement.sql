@@ -421,21 +421,7 @@ COMMENT ON FUNCTION dbmaint_statement_history(bigint, timestamptz, timestamptz) 
 
 CREATE VIEW dbmaint_statement_history AS
 SELECT k.query_id, k.database_oid AS statement_database,
-       k.user_oid AS statement_user, k.toplevel, s.taken_at, s.previous_at,
-       s.incomplete, r.statement_id,
-       r.calls, r.total_exec_time_ms, r.min_exec_time_ms, r.max_exec_time_ms,
-       r.stddev_exec_time_ms, r.plans, r.total_plan_time_ms, r.min_plan_time_ms,
-       r.max_plan_time_ms, r.stddev_plan_time_ms, r.rows, r.shared_blks_hit,
-       r.shared_blks_read, r.shared_blks_dirtied, r.shared_blks_written,
-       r.local_blks_hit, r.local_blks_read, r.local_blks_dirtied, r.local_blks_written,
-       r.temp_blks_read, r.temp_blks_written, r.shared_blk_read_time_ms,
-       r.shared_blk_write_time_ms, r.local_blk_read_time_ms, r.local_blk_write_time_ms,
-       r.temp_blk_read_time_ms, r.temp_blk_write_time_ms, r.wal_records, r.wal_fpi,
-       r.wal_bytes, r.jit_functions, r.jit_generation_time_ms, r.jit_inlining_count,
-       r.jit_inlining_time_ms, r.jit_optimization_count, r.jit_optimization_time_ms,
-       r.jit_emission_count, r.jit_emission_time_ms, r.jit_deform_count,
-       r.jit_deform_time_ms, r.wal_buffers_full, r.parallel_workers_to_launch,
-       r.parallel_workers_launched, r.generic_plan_calls, r.custom_plan_calls
+       k.user_oid AS statement_user, k.toplevel, r.*
   FROM dbmaint_statement_snapshots AS s
  CROSS JOIN LATERAL dbmaint_unpack_statements(
            s.taken_at OPERATOR(pg_catalog.-) interval '1 microsecond', s.taken_at,

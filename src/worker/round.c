@@ -10,7 +10,8 @@
 #include "compat.h"
 
 #include "access/xact.h"
-#include "collect/collect.h"
+#include "alert/alert.h"
+#include "collect/series.h"
 #include "history/history.h"
 #include "mb/pg_wchar.h"
 #include "portability/instr_time.h"
@@ -108,6 +109,14 @@ step_write(void *arg)
 }
 
 static void
+step_write_series(void *arg)
+{
+	Round	   *round = arg;
+
+	series_write(&round->extension, &round->collection);
+}
+
+static void
 step_roll_up(void *arg)
 {
 	Round	   *round = arg;
@@ -164,10 +173,27 @@ run_step(Round *round, const char *what, GuardedStep step)
 /* A reading that a failed collector left behind is not to be trusted. */
 static void
 forget_readings(Collection *collection, const Readings *readings,
-				const SampleMemory *memory)
+				const SampleMemory *memory, int series_count)
 {
 	collection->readings = *readings;
 	*collection->now = *memory;
+	collection->series_count = series_count;
+	for (int i = 0; i < SERIES_COUNT; i++)
+	{
+		if (collection->complete_collector[i] == collection->collector)
+			collection->complete_collector[i] = -1;
+	}
+}
+
+/* Notes which collector the readings came from that it added. */
+static void
+claim_readings(Collection *collection, const Readings *before)
+{
+	for (int m = 0; m < METRIC_COUNT; m++)
+	{
+		if (collection->readings.known[m] && !before->known[m])
+			collection->metric_collector[m] = collection->collector;
+	}
 }
 
 static int64
@@ -207,16 +233,21 @@ run_collector(Round *round, int collector, RoundReport *report)
 	Collection *collection = &round->collection;
 	Readings   *saved_readings = palloc_object(Readings);
 	SampleMemory *saved_memory = palloc_object(SampleMemory);
+	int			series_count;
 
 	*saved_readings = collection->readings;
 	*saved_memory = *collection->now;
+	series_count = collection->series_count;
 	collection->collector = collector;
 	report->status[collector] = run_step(round, collectors[collector].name,
 										 step_collect);
 	if (report->status[collector] != NULL)
-		forget_readings(collection, saved_readings, saved_memory);
+		forget_readings(collection, saved_readings, saved_memory, series_count);
 	else
+	{
+		claim_readings(collection, saved_readings);
 		report->status[collector] = pstrdup("ok");
+	}
 	pfree(saved_readings);
 	pfree(saved_memory);
 }
@@ -350,6 +381,32 @@ run_expiry(Round *round, RoundReport *report)
 	} while (round->expired > 0);
 }
 
+/* Judges what was read; an error costs its step. */
+static void
+run_alerts(Round *round, RoundReport *report)
+{
+	DatabaseSlot *slot = round->slot;
+	AlertReport alerts;
+	ListCell   *cell;
+
+	alert_turn(&round->extension, &round->collection, round->sample,
+			   shared_state->rotating, &alerts);
+	foreach(cell, alerts.failures)
+	{
+		note_error(slot, lfirst(cell));
+		report->alert_failure = lfirst(cell);
+	}
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	slot->alert_at = round->collection.at;
+	slot->alert_rules = alerts.rules;
+	slot->alert_series = Max(slot->alert_series, alerts.series);
+	slot->alert_pending = alerts.pending;
+	slot->alert_firing = alerts.firing;
+	slot->alert_judged_ms = alerts.judged_ms;
+	LWLockRelease(shared_state->lock);
+}
+
 static void
 prepare_collection(Round *round, TimestampTz at)
 {
@@ -357,6 +414,11 @@ prepare_collection(Round *round, TimestampTz at)
 	const SampleMemory *before = &round->slot->samples;
 
 	collection->at = at;
+	collection->context = CurrentMemoryContext;
+	for (int m = 0; m < METRIC_COUNT; m++)
+		collection->metric_collector[m] = SAMPLE_COLLECTOR;
+	for (int i = 0; i < SERIES_COUNT; i++)
+		collection->complete_collector[i] = -1;
 	collection->before = before;
 	collection->now = palloc_object(SampleMemory);
 	*collection->now = *before;
@@ -397,6 +459,9 @@ round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
 	if (!run_collectors(round, report))
 		return ROUND_NOT_DUE;
 
+	if (round->collection.series_count > 0)
+		report->series_failure = run_step(round, "dbmaint_series_samples",
+										  step_write_series);
 	if (round->sample)
 	{
 		report->failure = run_step(round, "performance_metrics", step_write);
@@ -409,6 +474,7 @@ round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
 			return ROUND_NOT_INSTALLED;
 		slot->samples = *round->collection.now;
 	}
+	run_alerts(round, report);
 	run_probes(round);
 	run_expiry(round, report);
 	note_round(slot, at, started);

@@ -9,6 +9,7 @@
  */
 #include "compat.h"
 
+#include "access/htup_details.h"
 #include "collect/collect.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
@@ -26,6 +27,7 @@
 
 PG_FUNCTION_INFO_V1(dbmaint_status);
 PG_FUNCTION_INFO_V1(dbmaint_run_due);
+PG_FUNCTION_INFO_V1(dbmaint_alerting);
 
 static const char *
 state_name(const DatabaseSlot *slot)
@@ -208,6 +210,38 @@ dbmaint_status(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
+/* SQL: dbmaint_alerting(), see worker.sql */
+Datum
+dbmaint_alerting(PG_FUNCTION_ARGS)
+{
+	TupleDesc	columns;
+	DatabaseSlot *slot;
+	Datum		values[6] = {0};
+	bool		nulls[6];
+
+	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	memset(nulls, true, sizeof(nulls));
+	if (shared_state != NULL)
+	{
+		LWLockAcquire(shared_state->lock, LW_SHARED);
+		slot = shared_slot_find(MyDatabaseId);
+		if (slot != NULL && slot->alert_at != 0)
+		{
+			values[0] = TimestampTzGetDatum(slot->alert_at);
+			values[1] = Int32GetDatum(slot->alert_rules);
+			values[2] = Int32GetDatum(slot->alert_series);
+			values[3] = Int32GetDatum(slot->alert_pending);
+			values[4] = Int32GetDatum(slot->alert_firing);
+			values[5] = Float8GetDatum(slot->alert_judged_ms);
+			memset(nulls, false, sizeof(nulls));
+		}
+		LWLockRelease(shared_state->lock);
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns),
+													  values, nulls)));
+}
+
 /*
  * Takes the database's slot for a turn by hand.  Two sessions that try at the
  * same time are told apart by an advisory lock, which their transactions keep.
@@ -275,8 +309,12 @@ dbmaint_run_due(PG_FUNCTION_ARGS)
 		if (report.status[c] != NULL)
 			put_step(rsinfo, collectors[c].name, report.status[c]);
 	}
+	if (report.series_failure != NULL)
+		put_step(rsinfo, "dbmaint_series_samples", report.series_failure);
 	if (report.failure != NULL)
 		put_step(rsinfo, "performance_metrics", report.failure);
+	if (report.alert_failure != NULL)
+		put_step(rsinfo, "alerts", report.alert_failure);
 	if (report.rolled_up > 0)
 		put_step(rsinfo, "roll-up",
 				 psprintf("rolled up " INT64_FORMAT " hours and days",

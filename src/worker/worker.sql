@@ -19,5 +19,13 @@ AS 'MODULE_PATHNAME', 'dbmaint_run_due';
 COMMENT ON FUNCTION dbmaint_run_due(timestamptz) IS
 'One turn of this database''s sampler at the given time, as if it were now: runs the collectors that are due, writes the sample and expires history. Returns a row for each step, with "ok" or its error. Refused while a sampler is at work on the database.';
 
-REVOKE ALL ON FUNCTION dbmaint_status(), dbmaint_run_due(timestamptz) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION dbmaint_status() TO pg_monitor;
+CREATE FUNCTION dbmaint_alerting(
+    OUT judged_at timestamptz, OUT rules int, OUT series int, OUT pending int,
+    OUT firing int, OUT judged_ms float8)
+LANGUAGE C VOLATILE
+AS 'MODULE_PATHNAME', 'dbmaint_alerting';
+COMMENT ON FUNCTION dbmaint_alerting() IS
+'The last turn of this database''s alerts: when, by how many rules that are enabled, how many readings of what has instances a turn judged at most, how many alerts are pending and firing, and how long judging took in milliseconds. NULL where there was none since the server started.';
+
+REVOKE ALL ON FUNCTION dbmaint_status(), dbmaint_run_due(timestamptz), dbmaint_alerting() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION dbmaint_status(), dbmaint_alerting() TO pg_monitor;

@@ -95,7 +95,7 @@ is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) 
 
 # Writing, and what samplers call, is for the owner.
 my %writes = map { $_ => 1 } qw(dbmaint_run_due
-  dbmaint_expire_history dbmaint_expire_table dbmaint_roll_up dbmaint_roll_up_metrics dbmaint_roll_up_totals
+  dbmaint_expire_history dbmaint_expire_table dbmaint_expire_plans dbmaint_roll_up dbmaint_roll_up_metrics dbmaint_roll_up_totals
   dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server
   dbmaint_known_objects dbmaint_name_objects dbmaint_bury_objects
   dbmaint_find_statements dbmaint_store_statements dbmaint_statements_without_text
@@ -108,7 +108,7 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_note_change dbmaint_note_changes dbmaint_note_facts dbmaint_note_settings
   dbmaint_note_relations dbmaint_note_schema dbmaint_note_capacity
   dbmaint_add_job dbmaint_take_job dbmaint_take_left_job dbmaint_keep_job_journal dbmaint_put_back_job
-  dbmaint_find_job dbmaint_drop_pending_job dbmaint_read_job_progress
+  dbmaint_find_job dbmaint_drop_pending_job dbmaint_progress_of_job
   dbmaint_concurrent_leftovers dbmaint_reindex_journal dbmaint_reindex_leftovers);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p

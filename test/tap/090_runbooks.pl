@@ -1,6 +1,7 @@
 # The documents keep their word: every statement of docs/RUNBOOKS.md and every
 # sql block of README.md runs on a live server, every heading of the runbooks
-# has its section, and every row says what does the item or "not yet".
+# has its section, every row says what does the item or "not yet", and no item
+# has two rows.
 
 use strict;
 use warnings;
@@ -151,14 +152,20 @@ foreach my $runbook (sort keys %headings)
 }
 
 # Every row names an item, says what is done, and has one statement or none.
+# An item has one row in its section: of two, one is stale.
 my @statements = ();
 my @bad_rows = ();
+my @repeated = ();
+my %items = ();
 my $rows = 0;
 foreach my $line (split /\n/, $runbooks)
 {
+	%items = () if $line =~ /^#/;
 	next unless $line =~ /^\|/;
 	next if $line =~ /^\| (?:runbook item|---) \|/;
 	$rows++;
+	my ($item) = $line =~ /^\| ([^|]*) \|/;
+	push @repeated, $item if $items{ $item // '' }++;
 	if ($line =~ /^\| [^|]+ \| [^|]+ \| (?:(not yet)|`([^`|]+)`) \|$/)
 	{
 		push @statements, $2 if defined $2;
@@ -170,6 +177,7 @@ foreach my $line (split /\n/, $runbooks)
 }
 cmp_ok($rows, '>', 400, 'the items of the runbooks are there');
 is_deeply(\@bad_rows, [], 'every row holds one statement or "not yet"');
+is_deeply(\@repeated, [], 'no item has two rows in its section');
 
 my $node = PostgreSQL::Test::Cluster->new('runbooks');
 $node->init;
