@@ -186,6 +186,7 @@ may_try_again(const Job *job)
 static char *
 cancel_message(bool timed_out, int timeout_ms)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	char	   *name = NULL;
 	Oid			role = errand_cancelled_by();
 
@@ -194,8 +195,9 @@ cancel_message(bool timed_out, int timeout_ms)
 	StartTransactionCommand();
 	if (OidIsValid(role))
 		name = GetUserNameFromId(role, true);
-	name = name == NULL ? NULL : MemoryContextStrdup(TopMemoryContext, name);
+	name = name == NULL ? NULL : MemoryContextStrdup(caller, name);
 	CommitTransactionCommand();
+	MemoryContextSwitchTo(caller);
 	return name == NULL ? pstrdup("cancelled by a signal") :
 		psprintf("cancelled by role \"%s\"", name);
 }
@@ -217,7 +219,6 @@ judge_failure(Turn *turn, char *failure, int timeout_ms)
 		if (!timed_out)
 			outcome->state = "cancelled";
 		outcome->message = cancel_message(timed_out, timeout_ms);
-		MemoryContextSwitchTo(turn->context);
 	}
 	else if (worth_retrying(outcome->sqlstate) && may_try_again(turn->job))
 		outcome->again_at = outcome->ended_at + retry_delay_us(turn->job);
