@@ -51,6 +51,7 @@ SQL_PIECES = \
 	src/history/daily_totals.sql \
 	src/history/rollup_months.sql \
 	src/pool/pool_totals.sql \
+	src/job/job.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \

@@ -93,6 +93,7 @@ typedef struct Errand
 	TimestampTz retry_at;		/* after a failure, not before this */
 	int64		working_on;		/* what the kind calls its present work; 0:
 								 * none */
+	Oid			cancelled_by;	/* a role wants an end of that work */
 	char		last_error[LAST_ERROR_LENGTH];
 	char		progress[LAST_ERROR_LENGTH];
 } Errand;

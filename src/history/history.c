@@ -50,6 +50,7 @@ history_find_extension(Extension *extension)
 		Datum		version = heap_getattr(tuple, Anum_pg_extension_extversion,
 										   RelationGetDescr(rel), &isnull);
 
+		extension->oid = ((Form_pg_extension) GETSTRUCT(tuple))->oid;
 		extension->schema_oid =
 			((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
 		extension->schema = pstrdup(quote_identifier(get_namespace_name(extension->schema_oid)));

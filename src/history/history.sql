@@ -266,6 +266,7 @@ AS $$
             ('dbmaint_pool_snapshots', 'taken_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recordings', 'recorded_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recorded_activity', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_job_attempts', 'ended_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_series_samples', 'taken_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_incidents', 'updated_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_incident_events', 'at', 'dbmaint.rollup_retention', '730d', false),

@@ -223,6 +223,63 @@ guard_run_within(const char *what, GuardedStep step, void *arg, int limit_ms)
 	return run_step(what, step, arg, setting_collector_timeout_ms, limit_ms);
 }
 
+static char *
+describe_error(const ErrorData *error)
+{
+	if (error->detail == NULL)
+		return pstrdup(error->message);
+	return psprintf("%s (%s)", error->message, error->detail);
+}
+
+static void
+end_top_level(void)
+{
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	refuse_cancels();
+	if (IsTransactionState())
+		elog(ERROR, "a step left a transaction open");
+	pgstat_report_stat(true);
+}
+
+char *
+guard_run_top_level(GuardedStep step, void *arg, int timeout_ms, int *sqlstate)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *volatile failure = NULL;
+
+	Assert(!IsTransactionState());
+	*sqlstate = 0;
+
+	PG_TRY();
+	{
+		cancellable = true;
+		if (timeout_ms > 0)
+			enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
+		step(arg);
+		MemoryContextSwitchTo(caller);
+		end_top_level();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		undo_step(true, NULL);
+		MemoryContextSwitchTo(caller);
+		RESUME_INTERRUPTS();
+
+		*sqlstate = error->sqlerrcode;
+		failure = describe_error(error);
+		FreeErrorData(error);
+	}
+	PG_END_TRY();
+
+	return failure;
+}
+
 /* By the monotonic clock: the other one may be set. */
 static double
 now_ms(void)

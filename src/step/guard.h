@@ -37,6 +37,14 @@ extern char *guard_run_within(const char *what, GuardedStep step, void *arg,
 							  int limit_ms);
 
 /*
+ * Runs step(arg) outside a transaction, for commands that make transactions of
+ * their own; in a worker only.  It may take that long; 0 is for ever.  Returns
+ * as guard_run() does, without the name of the step, and sets *sqlstate.
+ */
+extern char *guard_run_top_level(GuardedStep step, void *arg, int timeout_ms,
+								 int *sqlstate);
+
+/*
  * Writes the message of a step that failed, as guard_run() returned it, to the
  * log: while a step fails in the same way, once a minute at most, however many
  * others fail in turn with it.

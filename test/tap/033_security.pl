@@ -74,21 +74,23 @@ is(query("SELECT c.relname FROM ($relations) AS c WHERE c.relkind = 'r'
 		AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conrelid = c.oid AND k.contype = 'p')"),
 	'', 'every table has a primary key');
 
-# What PUBLIC may call: pure functions of their arguments, and the list of
-# metrics, which is in the documentation.
+# What PUBLIC may call: pure functions of their arguments, the list of metrics,
+# which is in the documentation, and what asks for jobs on the caller's own
+# tables (070 to 073 have more of that).
 is( query("SELECT p.oid::regprocedure FROM ($functions) AS p
 		WHERE EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0)
-			AND p.provolatile <> 'i' AND p.proname <> 'dbmaint_metrics'"),
+			AND p.provolatile <> 'i' AND p.proname NOT IN ('dbmaint_metrics', 'dbmaint_enqueue', 'dbmaint_cancel_job', 'dbmaint_job_progress')"),
 	'', 'PUBLIC may call no function that reveals anything');
 is( query("SELECT c.relname FROM ($relations) AS c
-		WHERE EXISTS (SELECT FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS a WHERE a.grantee = 0)"),
-	'', 'PUBLIC may read no table and no view');
+		WHERE EXISTS (SELECT FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS a WHERE a.grantee = 0)
+			AND c.relname NOT IN ('dbmaint_jobs', 'dbmaint_job_history')"),
+	'', 'PUBLIC may read no table, and no view but those of its jobs');
 is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) AS p, aclexplode(p.proacl) AS a
 		WHERE a.grantee <> 0 AND a.grantee <> p.proowner AND (a.is_grantable OR a.grantee <>
 			CASE WHEN p.proname LIKE '%bloat' THEN 'pg_stat_scan_tables'::regrole ELSE 'pg_monitor'::regrole END)
 		UNION ALL
 		SELECT c.oid::regclass::text, a.privilege_type FROM ($relations) AS c, aclexplode(c.relacl) AS a
-		WHERE a.grantee <> c.relowner AND (a.grantee <> 'pg_monitor'::regrole OR a.privilege_type <> 'SELECT' OR a.is_grantable)"),
+		WHERE a.grantee NOT IN (c.relowner, 0) AND (a.grantee <> 'pg_monitor'::regrole OR a.privilege_type <> 'SELECT' OR a.is_grantable)"),
 	'', 'pg_monitor alone has rights, and on tables only to read; to read pages, pg_stat_scan_tables, of which it is a member');
 
 # Writing, and what samplers call, is for the owner.
@@ -112,7 +114,10 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_silence dbmaint_end_silence dbmaint_set_maintenance_window dbmaint_drop_maintenance_window dbmaint_acknowledge_alert
   dbmaint_note_transition dbmaint_note_incident_event dbmaint_tell dbmaint_tell_transition dbmaint_look_for_evidence
   dbmaint_attend_incident dbmaint_attend_incidents dbmaint_complete_due_evidence
-  dbmaint_rules_changed dbmaint_enter_rule dbmaint_remember_dropped_rule dbmaint_replace_seeded_rule dbmaint_drop_all_rules);
+  dbmaint_rules_changed dbmaint_enter_rule dbmaint_remember_dropped_rule dbmaint_replace_seeded_rule dbmaint_drop_all_rules
+  dbmaint_add_job dbmaint_take_job dbmaint_take_left_job dbmaint_keep_job_journal dbmaint_put_back_job
+  dbmaint_find_job dbmaint_drop_pending_job dbmaint_progress_of_job
+  dbmaint_concurrent_leftovers dbmaint_reindex_journal dbmaint_reindex_leftovers);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
 		WHERE p.prokind = 'f' AND NOT (p.proargtypes::oid[] && ARRAY['internal'::regtype::oid, 'cstring'::regtype::oid])
@@ -144,13 +149,21 @@ push @calls, map { "SELECT * FROM $_()" } split /\n/,
 		WHERE p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype AND p.pronargs - p.pronargdefaults = 0
 			AND p.proname NOT IN ('dbmaint_metrics') ORDER BY 1");
 push @calls, "SELECT * FROM dbmaint_run_due(now())";
+query('SELECT dbmaint_enqueue(\'vacuum\', \'pg_class\')');
 foreach my $sql (@calls)
 {
+	my ($name) = $sql =~ /FROM (\w+)/;
 	my ($status, $stdout, $stderr) = $node->psql('postgres', $sql,
 		extra_params => [ '-U', 'plain', '-v', 'VERBOSITY=sqlstate' ]);
-	like($stderr, qr/ERROR:  42501/, "a plain user is refused: $sql");
+	if ($name =~ /^dbmaint_jobs$|^dbmaint_job_history$/)
+	{
+		is("$stdout$stderr", '', "a plain user sees nothing of others: $sql");
+	}
+	else
+	{
+		like($stderr, qr/ERROR:  42501/, "a plain user is refused: $sql");
+	}
 
-	my ($name) = $sql =~ /FROM (\w+)/;
 	($status, $stdout, $stderr) = $node->psql('postgres', $sql,
 		extra_params => [ '-U', 'monitor', '-v', 'VERBOSITY=sqlstate' ]);
 	if ($writes{$name})
@@ -357,6 +370,17 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_anomalies(now() - interval '2 days', now(), 3::float8, 12)",
 	'dbmaint_top(80, 24, now())',
 	'dbmaint_expire_history(now(), 10)',
+	"dbmaint_enqueue('vacuum'::text, 'pg_catalog.pg_class'::text, '{}'::jsonb)",
+	"dbmaint_enqueue('reindex'::text, 'public.later'::text, '{}'::jsonb)",
+	'dbmaint_jobs_due(now())',
+	"dbmaint_take_job(now() + '1 s'::interval)",
+	'dbmaint_take_left_job()',
+	'dbmaint_job_progress(1::bigint)',
+	"dbmaint_keep_job_journal(1::bigint, '[]'::jsonb)",
+	"dbmaint_put_back_job(1::bigint, 'done'::text, NULL::text, NULL::text, NULL::text, now(), now(), 1::float8, now(), NULL::text)",
+	'dbmaint_cancel_job(2::bigint)',
+	"dbmaint_reindex_journal('public.later'::regclass::oid)",
+	"dbmaint_reindex_leftovers('public.later'::regclass::oid, '[]'::jsonb)",
 	"dbmaint_forecast('commits'::text, '1 day'::interval, now(), 0.9::float8)",
 	"dbmaint_forecast('commits'::text, '30 days'::interval, now() + interval '40 days', 0.9::float8)",
 	"dbmaint_capacity('1 day'::interval, now() + interval '30 days')",
