@@ -86,6 +86,7 @@ is_number(const char *text, const Settable *setting)
 	for (size_t i = 0; i < whole; i++)
 		number = number * 10 + (text[i] - '0');
 	text += whole;
+
 	if (setting->fraction && *text == '.')
 	{
 		fraction = strspn(text + 1, "0123456789");

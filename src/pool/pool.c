@@ -59,7 +59,7 @@ console_api(void)
 	if (api == NULL)
 	{
 		ConsoleApiFunction function = (ConsoleApiFunction)
-			load_external_function(LIBRARY, "dbmaint_pool_console", true, NULL);
+		load_external_function(LIBRARY, "dbmaint_pool_console", true, NULL);
 		const ConsoleApi *found = function();
 
 		if (found->version != CONSOLE_API_VERSION)

@@ -16,6 +16,7 @@ static const struct
 	const char *name;
 	const char *advice;
 }			reasons[POOL_REASONS] =
+
 {
 	[POOL_NOT_TRIED] = {"not read yet",
 	"It is read by the sampler of the home database, every dbmaint.pool_interval."},

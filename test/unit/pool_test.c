@@ -477,6 +477,7 @@ test_messages(void)
 			text[c] = some[next_random() % (sizeof(some) - 1)];
 		}
 		text[length] = '\0';
+
 		pool_set_message(&trouble, text);
 		for (const char *at = trouble.message; *at; at++)
 			CHECK((unsigned char) *at >= ' ' && *at != 127, "control character");
