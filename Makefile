@@ -49,6 +49,7 @@ SQL_PIECES = \
 	src/pool/pool.sql \
 	src/history/rollup_totals.sql \
 	src/history/daily_totals.sql \
+	src/notify/channels.sql \
 	src/history/rollup_months.sql \
 	src/pool/pool_totals.sql \
 	src/job/job.sql \
