@@ -50,6 +50,7 @@ SQL_PIECES = \
 	src/history/rollup_totals.sql \
 	src/history/daily_totals.sql \
 	src/notify/channels.sql \
+	src/notify/outbox.sql \
 	src/history/rollup_months.sql \
 	src/pool/pool_totals.sql \
 	src/job/job.sql \
