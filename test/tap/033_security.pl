@@ -120,7 +120,7 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_concurrent_leftovers dbmaint_reindex_journal dbmaint_reindex_leftovers
   dbmaint_pool_command dbmaint_send_pool_command dbmaint_store_pools dbmaint_store_pool_settings
   dbmaint_add_channel dbmaint_change_channel dbmaint_enable_channel dbmaint_drop_channel dbmaint_test_channel
-  dbmaint_check_channel dbmaint_write_channel dbmaint_want_notifier
+  dbmaint_validate_channel dbmaint_write_channel dbmaint_want_notifier
   dbmaint_queue_notifications dbmaint_put_notification dbmaint_tend_outbox dbmaint_test_message
   dbmaint_outbox_due dbmaint_due_channels dbmaint_claim_notifications dbmaint_finish_notifications
   dbmaint_release_notifications dbmaint_note_channel dbmaint_render_notification dbmaint_preview_notification);
