@@ -53,10 +53,13 @@ $node->start;
 ends_as($node, 'postgres', $job, qr/^interrupted: .*; done$/, 'so after an immediate stop');
 is(value($invalid), 'dba_ccnew', 'without a rest');
 
-($job, $gate) = building('postgres');
+# a session that closes the gate would end first, and open it
+value(q{BEGIN; SELECT pg_advisory_xact_lock(4711); PREPARE TRANSACTION 'gate'});
+$job = enqueue($node, 'postgres', 'reindex', 'slow_idx', '{"attempts": 5}');
+ok($node->poll_query_until('postgres', "SELECT progress LIKE '%building index%' FROM dbmaint_jobs WHERE job_id = $job"), 'a reindex is at work');
 $node->stop('fast');
-$gate->{handle}->finish;
 $node->start;
+value(q{ROLLBACK PREPARED 'gate'});
 ends_as($node, 'postgres', $job, qr/^interrupted: .*; done$/, 'and after a fast one');
 is(value($invalid), 'dba_ccnew', 'without a rest, too');
 
