@@ -87,9 +87,9 @@ COMMENT ON COLUMN dbmaint_pool_snapshots.maxwait_us IS
 COMMENT ON COLUMN dbmaint_pool_snapshots.pool_size IS
 'How many server connections the pool may have, without the reserve.';
 COMMENT ON COLUMN dbmaint_pool_snapshots.avg_wait_us IS
-'Mean wait of the databases clients for a server connection, in microseconds, as SHOW STATS has it.';
+'Mean wait of the database''s clients for a server connection, in microseconds, as SHOW STATS has it.';
 COMMENT ON COLUMN dbmaint_pool_snapshots.avg_query_us IS
-'Mean duration of the databases queries, in microseconds, as SHOW STATS has it.';
+'Mean duration of the database''s queries, in microseconds, as SHOW STATS has it.';
 COMMENT ON COLUMN dbmaint_pool_snapshots.avg_queries IS
 'Queries of the database, a second, as SHOW STATS has it.';
 
@@ -127,6 +127,8 @@ CREATE TABLE dbmaint_pool_commands (
 CREATE INDEX dbmaint_pool_commands_sent_at_idx ON dbmaint_pool_commands (sent_at);
 COMMENT ON TABLE dbmaint_pool_commands IS
 'What dbmaint_pool_command() sent to PgBouncer: who, when, what, and what it answered. The server''s log has the same, also where the transaction was rolled back.';
+COMMENT ON SEQUENCE dbmaint_pool_commands_command_id_seq IS
+'Numbers of the commands.';
 COMMENT ON COLUMN dbmaint_pool_commands.command_id IS
 'Number of the command.';
 COMMENT ON COLUMN dbmaint_pool_commands.database_oid IS
