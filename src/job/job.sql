@@ -433,7 +433,14 @@ BEGIN
           FROM pg_stat_progress_analyze AS a WHERE a.pid = runner;
     END IF;
     IF progress IS NULL THEN
-        SELECT lower(c.command) || ': ' || c.phase, c.blocks_done, c.blocks_total,
+        -- the numbers of an earlier phase stay in the view
+        SELECT lower(c.command) || ': ' || c.phase,
+               CASE WHEN c.phase LIKE 'waiting%' THEN c.lockers_done
+                    WHEN c.phase LIKE '%loading%' THEN c.tuples_done
+                    WHEN c.phase NOT LIKE '%sorting%' THEN c.blocks_done END,
+               CASE WHEN c.phase LIKE 'waiting%' THEN c.lockers_total
+                    WHEN c.phase LIKE '%loading%' THEN c.tuples_total
+                    ELSE c.blocks_total END,
                nullif(c.current_locker_pid, 0)
           INTO progress, done, total, locker
           FROM pg_stat_progress_create_index AS c WHERE c.pid = runner;
@@ -444,7 +451,9 @@ BEGIN
     -- what the job says of itself comes first
     progress := concat_ws('; ', nullif(said, ''), progress);
     progress := nullif(progress, '');
-    done_ratio := least(done::float8 / nullif(total, 0), 1);
+    -- least() would make 1 of what is not known
+    done_ratio := CASE WHEN done < total THEN done::float8 / total
+                       WHEN total > 0 AND done IS NOT NULL THEN 1 END;
     RETURN NEXT;
 END
 $$;

@@ -18,7 +18,7 @@ make_gated($node, $_) foreach qw(postgres d);
 
 sub value { return $node->safe_psql($_[1] // 'postgres', $_[0]); }
 
-my $invalid = q{SELECT string_agg(indexrelid::regclass::text, ',' ORDER BY 1) FROM pg_index WHERE NOT indisvalid};
+my $invalid = q{SELECT string_agg(indexrelid::regclass::text, ',' ORDER BY indexrelid::regclass::text COLLATE "C") FROM pg_index WHERE NOT indisvalid};
 
 # An invalid index of somebody else's, named as REINDEX names what it builds.
 $node->safe_psql('postgres', 'INSERT INTO slow VALUES (2, NULL), (3, NULL), (2, NULL)');

@@ -25,7 +25,7 @@ sub enqueue_here { return enqueue($node, 'postgres', @_); }
 
 sub ends { return ends_as($node, 'postgres', @_); }
 
-my $invalid = q{SELECT string_agg(indexrelid::regclass::text, ',' ORDER BY 1) FROM pg_index WHERE NOT indisvalid};
+my $invalid = q{SELECT string_agg(indexrelid::regclass::text, ',' ORDER BY indexrelid::regclass::text COLLATE "C") FROM pg_index WHERE NOT indisvalid};
 
 #
 # REINDEX CONCURRENTLY makes a new relation of an index: who asked for the old
