@@ -23,6 +23,8 @@ typedef struct Rule
 	int			level;
 	const char *pattern;
 	int			rank;			/* of the pattern */
+	bool		exact;			/* the pattern is a name, with this hash */
+	uint64		name_hash;
 	AlertLimit	limit;
 	bool		has_threshold;
 	bool		has_resolve_threshold;
@@ -113,6 +115,7 @@ typedef struct Turn
 } Turn;
 
 /* engine.c */
+extern uint64 engine_hash_instance(const char *instance);
 extern Watch *engine_watch(Engine *engine, int metric, const char *instance,
 						   bool make);
 extern void engine_choose_rules(Engine *engine);

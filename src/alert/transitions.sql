@@ -196,7 +196,7 @@ BEGIN
                                  THEN new_severity ELSE i.worst_severity END,
            comparison = coalesce(new_comparison, i.comparison), threshold = coalesce(new_threshold, i.threshold),
            value = CASE WHEN change = 'moved' THEN coalesce(new_value, i.value) ELSE new_value END,
-           updated_at = $5, actions = coalesce(what_to_do, i.actions), flapping = new_flapping,
+           since_at = since, updated_at = $5, actions = coalesce(what_to_do, i.actions), flapping = new_flapping,
            fired_at = CASE WHEN phase = 'firing' THEN coalesce(i.fired_at, $5) ELSE i.fired_at END,
            resolved_at = CASE WHEN phase = 'resolved' THEN $5 END,
            resolved_because = CASE WHEN phase = 'resolved' THEN because END,

@@ -110,7 +110,7 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_evidence_look_statements dbmaint_evidence_look_changes dbmaint_evidence_look_objects
   dbmaint_evidence_snapshot_objects dbmaint_extend_recording dbmaint_keep_recording dbmaint_complete_evidence
     dbmaint_note_relations dbmaint_note_schema dbmaint_note_capacity
-  dbmaint_find_series dbmaint_set_rule dbmaint_drop_rule dbmaint_enable_rule dbmaint_disable_rule dbmaint_reset_rule
+  dbmaint_find_series dbmaint_note_backup dbmaint_set_rule dbmaint_drop_rule dbmaint_enable_rule dbmaint_disable_rule dbmaint_reset_rule
   dbmaint_silence dbmaint_end_silence dbmaint_set_maintenance_window dbmaint_drop_maintenance_window dbmaint_acknowledge_alert
   dbmaint_note_transition dbmaint_note_incident_event dbmaint_tell dbmaint_tell_transition dbmaint_look_for_evidence
   dbmaint_attend_incident dbmaint_attend_incidents dbmaint_complete_due_evidence
@@ -118,7 +118,6 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_add_job dbmaint_take_job dbmaint_take_left_job dbmaint_keep_job_journal dbmaint_put_back_job
   dbmaint_find_job dbmaint_drop_pending_job dbmaint_progress_of_job
   dbmaint_concurrent_leftovers dbmaint_reindex_journal dbmaint_reindex_leftovers
-  dbmaint_pool_command dbmaint_send_pool_command dbmaint_store_pools dbmaint_store_pool_settings
   dbmaint_add_channel dbmaint_change_channel dbmaint_enable_channel dbmaint_drop_channel dbmaint_test_channel
   dbmaint_validate_channel dbmaint_write_channel dbmaint_want_notifier
   dbmaint_queue_notifications dbmaint_put_notification dbmaint_tend_outbox dbmaint_test_message
@@ -410,7 +409,9 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	'dbmaint_in_maintenance_window(now())',
 	"dbmaint_backtest_rule('commits'::text, '>'::text, 1::float8, '0'::interval, now() - interval '2 days', now(), '*'::text, '1 s'::interval)",
 	"dbmaint_backtest_rule('sampler_late_ratio'::text, '>'::text, 1::float8, '0'::interval, now() - interval '2 days', now(), '*'::text, '1 s'::interval)",
+	"dbmaint_note_backup(now(), 'x'::text)",
 	'dbmaint_signals(now(), true)',
+	'dbmaint_signals(now(), false)',
 	'dbmaint_object_signals(now(), true)',
 	'dbmaint_alerts()',
 	'dbmaint_rule_states()',
