@@ -192,18 +192,9 @@ await_told('pager', $_, 'trigger resolve', 'and told') foreach $silenced, $loud;
 #
 # Alerts come and go while the notifier, the sampler or the server dies.
 #
-sub kill_process
-{
-	my ($type) = @_;
-	my $pid = $node->safe_psql('postgres', "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE backend_type = 'dbmaint $type'");
-	kill 'KILL', $pid if $pid;
-	usleep 200_000;
-	return;
-}
-
 my %dies = (
-	'1 kill -9 of the notifier' => sub { kill_process('notifier') },
-	'2 kill -9 of the sampler' => sub { kill_process('sampler') },
+	'1 kill -9 of the notifier' => sub { kill_9($node, 'notifier') },
+	'2 kill -9 of the sampler' => sub { kill_9($node, 'sampler') },
 	'3 an immediate stop' => sub { $node->stop('immediate'); $node->start; },
 	'4 a fast restart' => sub { $node->restart; });
 query("SELECT dbmaint_set_rule('maxwait_ms', 'warning', '>', 100, '0', options => '{\"resolve_after\": \"0\", \"remind_every\": null, \"escalate_after\": null}')");
