@@ -107,13 +107,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE @extschema@.dbmaint_incidents AS i SET notified_at = $3 WHERE i.incident_id = $1;
-    IF to_regprocedure('@extschema@.dbmaint_queue_notifications(bigint,text,timestamptz)') IS NOT NULL THEN
     PERFORM @extschema@.dbmaint_queue_notifications($1, $2, $3);
-    END IF;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_tell(bigint, text, timestamptz) IS
-'Queues the notifications of an incident (kind: trigger, change, reminder, escalation, resolve), and notes when';
+'Queues the notifications of an incident (kind: trigger, change, reminder, escalation, acknowledge, resolve), and notes when';
 
 CREATE FUNCTION dbmaint_tell_transition(incident bigint, change text, at timestamptz)
 RETURNS void
