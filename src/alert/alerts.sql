@@ -153,6 +153,22 @@ AS 'MODULE_PATHNAME', 'dbmaint_host_name';
 COMMENT ON FUNCTION dbmaint_host_name() IS
 'The name of the host that the server runs on; NULL where the operating system does not tell';
 
+CREATE FUNCTION dbmaint_notification_texts(evidence jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '50ms'
+AS $$
+BEGIN
+    RETURN @extschema@.dbmaint_evidence_texts(evidence);
+EXCEPTION WHEN OTHERS THEN
+    -- a notification is worth more than its texts
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_notification_texts(jsonb) IS
+'Part of dbmaint_notification_message(): dbmaint_evidence_texts(), or NULL where that fails';
+
 CREATE FUNCTION dbmaint_notification_message(incident_id bigint, kind text, at timestamptz)
 RETURNS jsonb
 LANGUAGE sql STABLE
@@ -190,8 +206,8 @@ AS $$
                                      'host', @extschema@.dbmaint_host_name(),
                                      'port', current_setting('port')::int,
                                      'database', current_database()),
-        'evidence', i.evidence - 'texts',
-        'texts', i.evidence -> 'texts')
+        'evidence', i.evidence,
+        'texts', @extschema@.dbmaint_notification_texts(i.evidence))
       FROM @extschema@.dbmaint_incidents AS i
       LEFT JOIN @extschema@.dbmaint_alert_metrics() AS m ON m.metric = i.metric
      WHERE i.incident_id = $1
@@ -245,9 +261,11 @@ REVOKE ALL ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(i
     dbmaint_alert_text(text, text, float8, text, float8),
     dbmaint_last_reading(text, text, timestamptz), dbmaint_alerts(),
     dbmaint_acknowledge_alert(bigint, text, timestamptz), dbmaint_host_name(),
+    dbmaint_notification_texts(jsonb),
     dbmaint_notification_message(bigint, text, timestamptz), dbmaint_rule_states() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(interval),
     dbmaint_alert_text(text, text, float8, text, float8),
     dbmaint_last_reading(text, text, timestamptz), dbmaint_alerts(),
-    dbmaint_host_name(), dbmaint_notification_message(bigint, text, timestamptz),
+    dbmaint_host_name(), dbmaint_notification_texts(jsonb),
+    dbmaint_notification_message(bigint, text, timestamptz),
     dbmaint_rule_states() TO pg_monitor;
