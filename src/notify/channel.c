@@ -28,7 +28,7 @@
 #define NAME_MOST 63
 #define FILE_MOST 65536
 
-PG_FUNCTION_INFO_V1(dbmaint_check_channel);
+PG_FUNCTION_INFO_V1(dbmaint_validate_channel);
 PG_FUNCTION_INFO_V1(dbmaint_render_notification);
 PG_FUNCTION_INFO_V1(dbmaint_want_notifier);
 
@@ -398,9 +398,9 @@ check_rendered(const Channel *channel)
 	}
 }
 
-/* SQL: dbmaint_check_channel(name, kind, target, min_severity, options) */
+/* SQL: dbmaint_validate_channel(name, kind, target, min_severity, options) */
 Datum
-dbmaint_check_channel(PG_FUNCTION_ARGS)
+dbmaint_validate_channel(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_argument(fcinfo, 0);
 	char	   *kind = text_argument(fcinfo, 1);

@@ -122,12 +122,12 @@ $$;
 COMMENT ON FUNCTION dbmaint_severity_rank(text) IS
 '1 for warning, 2 for critical, 3 for emergency; NULL for anything else.';
 
-CREATE FUNCTION dbmaint_check_channel(
+CREATE FUNCTION dbmaint_validate_channel(
     name text, kind text, target text, min_severity text, options jsonb)
 RETURNS void
 LANGUAGE C VOLATILE CALLED ON NULL INPUT
-AS 'MODULE_PATHNAME', 'dbmaint_check_channel';
-COMMENT ON FUNCTION dbmaint_check_channel(text, text, text, text, jsonb) IS
+AS 'MODULE_PATHNAME', 'dbmaint_validate_channel';
+COMMENT ON FUNCTION dbmaint_validate_channel(text, text, text, text, jsonb) IS
 'Raises an error that says what is wrong with a channel; reads the files that its options name. The message holds no target and no key.';
 
 CREATE FUNCTION dbmaint_write_channel(
@@ -143,7 +143,7 @@ DECLARE
     this_database oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
     here bool;
 BEGIN
-    PERFORM @extschema@.dbmaint_check_channel($1, $2, $3, $4, $5);
+    PERFORM @extschema@.dbmaint_validate_channel($1, $2, $3, $4, $5);
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_channel_settings'::name);
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_channel_secrets'::name);
 
@@ -296,7 +296,7 @@ COMMENT ON FUNCTION dbmaint_drop_channel(text) IS
 
 REVOKE ALL ON dbmaint_channel_settings, dbmaint_channel_secrets, dbmaint_channel_states, dbmaint_channels FROM PUBLIC;
 GRANT SELECT ON dbmaint_channels, dbmaint_channel_states TO pg_monitor;
-REVOKE ALL ON FUNCTION dbmaint_check_channel(text, text, text, text, jsonb),
+REVOKE ALL ON FUNCTION dbmaint_validate_channel(text, text, text, text, jsonb),
     dbmaint_write_channel(text, text, text, text, jsonb, bool),
     dbmaint_want_notifier(), dbmaint_add_channel(text, text, text, text, jsonb),
     dbmaint_change_channel(text, text, text, jsonb),
