@@ -437,7 +437,6 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_release_notifications(now())",
 	"dbmaint_drop_channel('notify'::text)",
 	"dbmaint_drop_channel('hook'::text)",
-	map { "$_()" } grep { /^dbmaint_check_/ && !$writes{$_} } @readable)
 	q{dbmaint_store_pools(now() - interval '1 day', '{app}'::text[], '{u}'::text[], '{session}'::text[], '{12}'::bigint[], '{3}'::bigint[],
 		'{8}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{9}'::bigint[], '{8}'::bigint[], '{1}'::bigint[],
 		'{1}'::bigint[], '{1}'::bigint[], '{""}'::text[], '{default_pool_size}'::text[], '{8}'::text[])},
