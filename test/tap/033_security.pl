@@ -116,7 +116,7 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_attend_incident dbmaint_attend_incidents dbmaint_complete_due_evidence
   dbmaint_rules_changed dbmaint_enter_rule dbmaint_remember_dropped_rule dbmaint_replace_seeded_rule dbmaint_drop_all_rules
   dbmaint_store_pools dbmaint_store_pool_settings dbmaint_pool_command dbmaint_send_pool_command
-  dbmaint_add_job dbmaint_take_job dbmaint_take_left_job dbmaint_keep_job_journal dbmaint_put_back_job
+  dbmaint_add_job dbmaint_take_job dbmaint_take_left_job dbmaint_keep_job_journal dbmaint_put_back_job dbmaint_cut_job_history
   dbmaint_find_job dbmaint_drop_pending_job dbmaint_progress_of_job
   dbmaint_concurrent_leftovers dbmaint_reindex_journal dbmaint_reindex_leftovers
   dbmaint_add_channel dbmaint_change_channel dbmaint_enable_channel dbmaint_drop_channel dbmaint_test_channel
