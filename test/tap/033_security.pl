@@ -115,9 +115,9 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_note_transition dbmaint_note_incident_event dbmaint_tell dbmaint_tell_transition dbmaint_look_for_evidence
   dbmaint_attend_incident dbmaint_attend_incidents dbmaint_complete_due_evidence
   dbmaint_rules_changed dbmaint_enter_rule dbmaint_remember_dropped_rule dbmaint_replace_seeded_rule dbmaint_drop_all_rules
-  dbmaint_store_pools dbmaint_store_pool_settings dbmaint_pool_command dbmaint_send_pool_command
-  dbmaint_add_job dbmaint_take_job dbmaint_take_left_job dbmaint_keep_job_journal dbmaint_put_back_job
+  dbmaint_add_job dbmaint_take_job dbmaint_take_left_job dbmaint_keep_job_journal dbmaint_put_back_job dbmaint_cut_job_history
   dbmaint_find_job dbmaint_drop_pending_job dbmaint_progress_of_job
+  dbmaint_store_pools dbmaint_store_pool_settings dbmaint_pool_command dbmaint_send_pool_command
   dbmaint_concurrent_leftovers dbmaint_reindex_journal dbmaint_reindex_leftovers
   dbmaint_add_channel dbmaint_change_channel dbmaint_enable_channel dbmaint_drop_channel dbmaint_test_channel
   dbmaint_validate_channel dbmaint_write_channel dbmaint_want_notifier
@@ -419,6 +419,18 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_notification_message(1::bigint, 'trigger'::text, now())",
 	"dbmaint_attend_incidents(now() + interval '60 days', true)",
 	"dbmaint_acknowledge_alert((SELECT min(incident_id) FROM target.dbmaint_incidents WHERE state = 'firing'), 'x'::text, now())",
+	q{dbmaint_store_pools(now() - interval '1 day', '{app}'::text[], '{u}'::text[], '{session}'::text[], '{12}'::bigint[], '{3}'::bigint[],
+		'{8}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{9}'::bigint[], '{8}'::bigint[], '{1}'::bigint[],
+		'{1}'::bigint[], '{1}'::bigint[], '{""}'::text[], '{default_pool_size}'::text[], '{8}'::text[])},
+	q{dbmaint_store_pools(now(), '{app}'::text[], '{u}'::text[], '{transaction}'::text[], '{12}'::bigint[], '{3}'::bigint[],
+		'{8}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{9}'::bigint[], '{8}'::bigint[], '{1}'::bigint[],
+		'{1}'::bigint[], '{1}'::bigint[], '{""}'::text[], '{default_pool_size}'::text[], '{9}'::text[])},
+	'dbmaint_pool_history',
+	'dbmaint_pool_status()',
+	"dbmaint_pool_daily(now() - interval '3 days', now())",
+	"dbmaint_report_pools((now() - interval '3 days')::timestamptz, now()::timestamptz, (now() - interval '6 days')::timestamptz, 'day'::text)",
+	'dbmaint_last_pools()',
+	'dbmaint_daily_check()',
 	"dbmaint_add_channel('hook'::text, 'webhook'::text, 'https://example.com/x'::text, 'warning'::text, '{\"signing_key\": \"0123456789abcdef\"}'::jsonb)",
 	"dbmaint_change_channel('hook'::text, NULL::text, 'critical'::text, '{\"body\": \"{}\"}'::jsonb)",
 	"dbmaint_enable_channel('notify'::text, false)",
@@ -437,19 +449,7 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_release_notifications(now())",
 	"dbmaint_drop_channel('notify'::text)",
 	"dbmaint_drop_channel('hook'::text)",
-	q{dbmaint_store_pools(now() - interval '1 day', '{app}'::text[], '{u}'::text[], '{session}'::text[], '{12}'::bigint[], '{3}'::bigint[],
-		'{8}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{9}'::bigint[], '{8}'::bigint[], '{1}'::bigint[],
-		'{1}'::bigint[], '{1}'::bigint[], '{""}'::text[], '{default_pool_size}'::text[], '{8}'::text[])},
-	q{dbmaint_store_pools(now(), '{app}'::text[], '{u}'::text[], '{transaction}'::text[], '{12}'::bigint[], '{3}'::bigint[],
-		'{8}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{9}'::bigint[], '{8}'::bigint[], '{1}'::bigint[],
-		'{1}'::bigint[], '{1}'::bigint[], '{""}'::text[], '{default_pool_size}'::text[], '{9}'::text[])},
-	'dbmaint_pool_history',
-	'dbmaint_pool_status()',
-	"dbmaint_pool_daily(now() - interval '3 days', now())",
-	"dbmaint_report_pools((now() - interval '3 days')::timestamptz, now()::timestamptz, (now() - interval '6 days')::timestamptz, 'day'::text)",
-	'dbmaint_last_pools()',
-	'dbmaint_daily_check()',
-	map { "$_()" } grep { /^dbmaint_check_/ } @readable)
+	map { "$_()" } grep { /^dbmaint_check_/ && !$writes{$_} } @readable)
 {
 	($status, $stdout, $stderr) = $node->psql('trapped', "SELECT * FROM target.$call");
 	is($stderr, '', "nothing is captured: $call");
