@@ -157,6 +157,22 @@ AS 'MODULE_PATHNAME', 'dbmaint_host_name';
 COMMENT ON FUNCTION dbmaint_host_name() IS
 'The name of the host that the server runs on; NULL where the operating system does not tell';
 
+CREATE FUNCTION dbmaint_notification_texts(evidence jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '50ms'
+AS $$
+BEGIN
+    RETURN @extschema@.dbmaint_evidence_texts(evidence);
+EXCEPTION WHEN OTHERS THEN
+    -- a notification is worth more than its texts
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_notification_texts(jsonb) IS
+'Part of dbmaint_queue_notifications(), for channels that may have texts: dbmaint_evidence_texts(), or NULL where that fails';
+
 CREATE FUNCTION dbmaint_notification_message(incident_id bigint, kind text, at timestamptz)
 RETURNS jsonb
 LANGUAGE sql STABLE
@@ -250,9 +266,11 @@ REVOKE ALL ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(i
     dbmaint_alert_text(text, text, float8, text, float8),
     dbmaint_last_reading(text, text, timestamptz), dbmaint_alerts(),
     dbmaint_acknowledge_alert(bigint, text, timestamptz), dbmaint_host_name(),
+    dbmaint_notification_texts(jsonb),
     dbmaint_notification_message(bigint, text, timestamptz), dbmaint_rule_states() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(interval),
     dbmaint_alert_text(text, text, float8, text, float8),
     dbmaint_last_reading(text, text, timestamptz), dbmaint_alerts(),
-    dbmaint_host_name(), dbmaint_notification_message(bigint, text, timestamptz),
+    dbmaint_host_name(), dbmaint_notification_texts(jsonb),
+    dbmaint_notification_message(bigint, text, timestamptz),
     dbmaint_rule_states() TO pg_monitor;

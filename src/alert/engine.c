@@ -316,12 +316,16 @@ attend(Turn *turn)
 {
 	Engine	   *engine = turn->engine;
 	TimestampTz at = turn->collection->at;
-	bool		due = engine->attention_at != 0 && at >= engine->attention_at;
+
+	/* what fell due before this engine was there is due now */
+	bool		due = !engine->attended ||
+	(engine->attention_at != 0 && at >= engine->attention_at);
 
 	if (!due && !engine->attend && !engine->attend_all)
 		return;
 	if (!run_step(turn, "alerts", attend_incidents, 0))
 		return;
+	engine->attended = true;
 	if (due && setting_evidence_timeout_ms > 0)
 		run_step(turn, "evidence", complete_evidence, setting_evidence_timeout_ms);
 }

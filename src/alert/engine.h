@@ -95,6 +95,7 @@ typedef struct Engine
 	Oid			windows_oid;
 	bool		attend;			/* something changed */
 	bool		attend_all;		/* silences or windows did */
+	bool		attended;		/* once at least, which sets attention_at */
 	TimestampTz attention_at;	/* 0: nothing needs attention */
 } Engine;
 

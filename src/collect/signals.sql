@@ -251,12 +251,12 @@ BEGIN
      WHERE t.n_dead_tup > 1000
      ORDER BY 3 DESC LIMIT most;
 
+    -- what autovacuum does not look at for is not worth an alert either
     RETURN QUERY
     SELECT 'statistics_age_days', format('%I.%I', t.schemaname, t.relname),
            (greatest(extract(epoch FROM dbmaint_object_signals.at - coalesce(greatest(t.last_analyze, t.last_autoanalyze), counted_from)), 0) / 86400)::float8
       FROM pg_stat_user_tables AS t
-     WHERE t.n_mod_since_analyze > CASE WHEN greatest(t.last_analyze, t.last_autoanalyze) IS NULL
-                                        THEN analyze_threshold ELSE 0 END
+     WHERE t.n_mod_since_analyze > analyze_threshold
      ORDER BY 3 DESC LIMIT most;
 
     -- by the signal that decides in dbmaint_index_status()

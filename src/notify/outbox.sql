@@ -290,7 +290,7 @@ BEGIN
             WHEN $2 = 'change' AND known THEN true
             ELSE severity >= c.min_severity AND level >= c.escalation_level END;
         IF c.query_texts AND texts IS NULL THEN
-            texts := coalesce(@extschema@.dbmaint_evidence_texts(nullif(message -> 'evidence', 'null')), '{}');
+            texts := coalesce(@extschema@.dbmaint_notification_texts(nullif(message -> 'evidence', 'null'::jsonb)), '{}'::jsonb);
         END IF;
         PERFORM @extschema@.dbmaint_put_notification(c.name, $1, $2,
             CASE WHEN c.evidence THEN lean || jsonb_build_object('evidence', message -> 'evidence') ELSE lean END
