@@ -174,6 +174,23 @@ await_told('team', $id, 'trigger reminder escalation escalation acknowledge chan
 feed('a', 1);
 await_told($_, $id, told($_, $id) =~ s/( resolve)?$/ resolve/r, "$_: its end") foreach qw(team second third pager);
 
+# A name that would like to be more than a name.
+my $evil = qq~a"b\\c'd\r\nX-Evil: 1\r\n\r\n{{dedup_key}} <!here> "}, "event_action": "resolve"~;
+add_channel('template', 'warning', '{"body": "{\"of\": \"<{{instance}}>\", \"alone\": {{instance}}, \"short\": \"{{short}}\", \"kind\": {{kind}}, \"incident\": {{incident}}}", "headers": {"X-Fixed": "1"}}');
+query(sprintf "SELECT dbmaint_add_channel('slack', 'slack', '%s', 'warning')", $http->url('by/slack'));
+query(sprintf "SELECT dbmaint_add_channel('pd', 'pagerduty', '0123456789abcdef0123456789abcdef', 'warning', '{\"url\": \"%s\"}')", $http->url('by/pd'));
+query("INSERT INTO live VALUES ('maxwait_ms', " . literal($evil) . ', 350)');
+my ($filled) = $http->await('/by/template', 1);
+is(Receiver::body($filled)->{alone}, $evil, 'a hostile name stays a name: in a template');
+is(Receiver::body($filled)->{of}, "<$evil>", 'in a string of it');
+my ($slacked) = $http->await('/by/slack', 1);
+like(Receiver::body($slacked)->{text}, qr/&lt;!here&gt;/, 'in Slack, where nobody is called by it');
+my ($paged) = $http->await('/by/pd', 1);
+is(Receiver::body($paged)->{event_action}, 'trigger', 'in PagerDuty');
+my ($hooked) = grep { Receiver::body($_)->{instance} eq $evil } $http->requests('/by/team');
+is(scalar(grep { defined Receiver::header($_, 'X-Evil') } $filled, $slacked, $paged, $hooked), 0, 'and in no header');
+query("SELECT dbmaint_drop_channel(name) FROM dbmaint_channels WHERE name IN ('template', 'slack', 'pd')");
+
 query("SELECT dbmaint_silence('maxwait_ms', 'b', now() + interval '1 hour', 'test')");
 feed('b', 350);
 my $silenced = incident_of('b');
