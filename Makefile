@@ -45,6 +45,7 @@ SQL_PIECES = \
 	src/object/advice_missing.sql \
 	src/history/rollup_totals.sql \
 	src/history/daily_totals.sql \
+	src/partition/partition.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \

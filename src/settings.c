@@ -34,6 +34,7 @@ bool		setting_track_latency = true;
 int			setting_collector_timeout_ms = 5000;
 int			setting_max_databases = 64;
 int			setting_recorder_size_kb = 4096;
+int			setting_max_lock_wait_ms = 200;
 
 typedef struct IntSetting
 {
@@ -107,6 +108,10 @@ static const IntSetting int_settings[] =
 		"Time that one step of a sampler's round may take.",
 		NULL,
 	&setting_collector_timeout_ms, 5000, 100, 600000, GUC_UNIT_MS},
+	{"dbmaint.max_lock_wait",
+		"Time that others may have to wait behind a lock that dbmaint waits for.",
+		NULL,
+	&setting_max_lock_wait_ms, 200, 10, 60000, GUC_UNIT_MS},
 };
 
 static const StringSetting string_settings[] =

@@ -32,6 +32,7 @@ extern bool setting_track_latency;
 extern int	setting_collector_timeout_ms;
 extern int	setting_max_databases;
 extern int	setting_recorder_size_kb;
+extern int	setting_max_lock_wait_ms;
 
 /*
  * Defines all settings; called once, from _PG_init.  What needs a restart is

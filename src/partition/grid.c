@@ -179,7 +179,7 @@ grid_locate(const Grid *grid, int64_t value, int64_t *k, int64_t *at)
 	else
 	{
 		int64_t		near = grid->period.unit == PERIOD_DAYS ?
-			calendar_to_local(grid->calendar, value) : value;
+		calendar_to_local(grid->calendar, value) : value;
 
 		if (__builtin_sub_overflow(near, grid->origin, &distance))
 			return false;

@@ -85,6 +85,7 @@ extern int64_t calendar_to_local(const Calendar *calendar, int64_t value);
 extern int64_t calendar_to_utc(const Calendar *calendar, int64_t local);
 extern CalendarDate calendar_date(int64_t local);
 extern int64_t calendar_days(int64_t year, int month, int day);
+
 /* The year and week of ISO 8601. */
 extern void calendar_iso_week(int64_t local, int64_t *year, int *week);
 

@@ -43,7 +43,8 @@ typedef struct NamePattern
 	struct
 	{
 		NamePart	part;
-		int			value;		/* a literal's byte, a number's digits, a month name's case */
+		int			value;		/* a literal's byte, a number's digits, a
+								 * month name's case */
 	}			parts[NAME_MOST_PARTS];
 } NamePattern;
 

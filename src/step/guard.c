@@ -99,13 +99,13 @@ undo_step(bool own_transaction, ResourceOwner owner)
 	}
 }
 
-char *
-guard_run(const char *what, GuardedStep step, void *arg)
+ErrorData *
+guard_try(GuardedStep step, void *arg)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	bool		own_transaction = !IsTransactionState();
-	char	   *failure = NULL;
+	ErrorData  *volatile error = NULL;
 
 	if (!own_transaction)
 		BeginInternalSubTransaction(NULL);
@@ -122,8 +122,6 @@ guard_run(const char *what, GuardedStep step, void *arg)
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-
 		HOLD_INTERRUPTS();
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
@@ -135,12 +133,23 @@ guard_run(const char *what, GuardedStep step, void *arg)
 		/* a user who cancels a call of dbmaint_run_due means all of it */
 		if (!own_transaction && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			ReThrowError(error);
-
-		failure = psprintf("%s: %s", what, error->message);
-		FreeErrorData(error);
 	}
 	PG_END_TRY();
 
+	return error;
+}
+
+char *
+guard_run(const char *what, GuardedStep step, void *arg)
+{
+	ErrorData  *error = guard_try(step, arg);
+	char	   *failure = NULL;
+
+	if (error != NULL)
+	{
+		failure = psprintf("%s: %s", what, error->message);
+		FreeErrorData(error);
+	}
 	return failure;
 }
 

@@ -26,6 +26,11 @@ typedef void (*GuardedStep) (void *arg);
 extern char *guard_run(const char *what, GuardedStep step, void *arg);
 
 /*
+ * The same for who must know which error it was: NULL if the step went well.
+ */
+extern ErrorData *guard_try(GuardedStep step, void *arg);
+
+/*
  * Writes the message of a step that failed, as guard_run() returned it, to the
  * log: while a step fails in the same way, once a minute at most, however many
  * others fail in turn with it.

@@ -185,7 +185,7 @@ clocks_over_changes(void)
 		{
 			bool		months = periods[p].unit == PERIOD_MONTHS;
 			int64_t		stride = months ? 9 * USECS_A_DAY + 5 * HOUR :
-				periods[p].unit == PERIOD_DAYS ? 7 * HOUR : 11 * 60 * SECOND;
+			periods[p].unit == PERIOD_DAYS ? 7 * HOUR : 11 * 60 * SECOND;
 
 			set_zone(zones[z]);
 			/* over a leap day, both changes, a year's end with a week 53 */
@@ -243,7 +243,7 @@ weeks_of_iso(void)
 	{
 		time_t		seconds = (time_t) (day * 86400 + EPOCH_2000);
 		struct tm	tm;
-		char		text[32];
+		char text[	32];
 		char		ours[64];
 		CalendarDate date = calendar_date(day * USECS_A_DAY + 5);
 
