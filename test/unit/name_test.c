@@ -26,7 +26,7 @@ clip_utf8(const char *text, int length, int limit)
 static NameFields
 on(int year, int month, int day, int hour)
 {
-	NameFields	fields = {.is_calendar = true};
+	NameFields	fields = {true, 0, 0, 0, false};
 
 	fields.local = calendar_days(year, month, day) * USECS_A_DAY + hour * INT64_C(3600000000);
 	return fields;
@@ -35,7 +35,7 @@ on(int year, int month, int day, int hour)
 static NameFields
 ids(int64_t from, int64_t to)
 {
-	NameFields	fields = {.is_number = true,.from = from,.to = to};
+	NameFields	fields = {false, 0, from, to, true};
 
 	return fields;
 }
@@ -119,6 +119,7 @@ defaults(void)
 	};
 	NameFields	fields = on(2026, 4, 1, 5);
 	NameFields	negative = ids(INT64_MIN + 1, 0);
+	Period		step = {PERIOD_STEP, 10};
 	NamePattern pattern;
 	char		built[NAME_BYTES + 1];
 
@@ -128,7 +129,7 @@ defaults(void)
 		name_build(&pattern, &fields, clip_utf8, built);
 		CHECK(strcmp(built, cases[i].wanted) == 0, "\"%s\" instead of \"%s\"", built, cases[i].wanted);
 	}
-	name_default("t", &(Period) {PERIOD_STEP, 10}, &negative, &pattern);
+	name_default("t", &step, &negative, &pattern);
 	name_build(&pattern, &negative, clip_utf8, built);
 	CHECK(strcmp(built, "t_m9223372036854775807") == 0, "%s", built);
 }
