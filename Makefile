@@ -27,6 +27,8 @@ SQL_PIECES = \
 	src/history/rollup.sql \
 	src/history/history.sql \
 	src/collect/collect.sql \
+	src/collect/series.sql \
+	src/collect/signals.sql \
 	src/statement/statement.sql \
 	src/statement/statement_report.sql \
 	src/activity/activity.sql \
@@ -53,6 +55,8 @@ SQL_PIECES = \
 	src/health/health.sql \
 	src/forecast/forecast.sql \
 	src/forecast/capacity.sql \
+	src/alert/rules.sql \
+	src/alert/incidents.sql \
 	src/history/report.sql \
 	src/history/report_totals.sql \
 	src/history/looking.sql

@@ -69,6 +69,7 @@ SELECT * FROM dbmaint_wait_profile(NULL, '2026-01-01');
 SELECT dbmaint_sample_activity('infinity');
 SELECT dbmaint_sample_activity('1999-01-01');
 -- code of others would run as superuser
+\set SHOW_CONTEXT never
 CREATE FUNCTION planted() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER planted BEFORE INSERT ON dbmaint_wait_events FOR EACH ROW EXECUTE FUNCTION planted();
 SELECT dbmaint_store_activity('2026-01-01 10:05+00', '2026-01-01 10:06+00', 1, 0, '{}', '{}', '{}', '{}', '{}', '{}');

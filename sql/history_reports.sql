@@ -86,6 +86,27 @@ SELECT p.proname FROM pg_proc AS p
         OR substr(p.proname, 16) NOT IN (SELECT section FROM from_samples));
 
 -- bad input
+-- (a section that is called by itself refuses what it cannot answer, too, or
+-- has nothing to say)
+\set SHOW_CONTEXT never
+CREATE FUNCTION try(section name, period text) RETURNS TABLE (code text, message text)
+LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE format('SELECT count(*) FROM %I(%s)', section, period);
+EXCEPTION WHEN OTHERS THEN
+    RETURN QUERY SELECT sqlstate, sqlerrm;
+END $$;
+SELECT p.period, t.*, count(*) AS sections
+  FROM (VALUES ('NULL, NULL, NULL, NULL'),
+               ($$'infinity', '-infinity', 'infinity', 'day'$$),
+               ($$'2026-01-05', '2026-01-05', '2026-01-05', 'day'$$),
+               ($$'2026-01-05', '2026-01-12', '2025-12-29', 'fortnight'$$)) AS p(period),
+       pg_proc AS f, LATERAL try(f.proname, p.period) AS t
+ WHERE f.prorettype = 'dbmaint_report_figure'::regtype
+ GROUP BY p.period, t.code, t.message
+ ORDER BY p.period, t.code, t.message;
+DROP FUNCTION try;
+SELECT count(*) FROM dbmaint_report(NULL, NULL, NULL, NULL);
 SELECT dbmaint_weekly_report(NULL);
 SELECT dbmaint_monthly_audit('infinity');
 SELECT dbmaint_anomalies(now(), now(), 0);

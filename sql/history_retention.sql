@@ -60,6 +60,20 @@ SELECT pg_reload_conf();
 \set SHOW_CONTEXT never
 SELECT dbmaint_expire_history(NULL);
 SELECT dbmaint_expire_history(now(), 0);
+SELECT dbmaint_row_bytes(NULL, 'timestamp');
+SELECT dbmaint_row_bytes('performance_metrics', NULL);
+SELECT dbmaint_row_bytes('performance_metrics', 'a "column" that is not there');
+SELECT dbmaint_row_bytes('performance_metrics', 'ctid');
+SELECT dbmaint_row_bytes('performance_metrics_pkey', 'timestamp');
+SELECT dbmaint_row_bytes(0::regclass, 'timestamp');
+SELECT dbmaint_row_bytes('performance_metrics', 'timestamp') > 100 AS some_bytes,
+       dbmaint_row_bytes('dbmaint_recordings', 'recorded_at') IS NULL AS no_row;
+SELECT dbmaint_expire_table(NULL, 'timestamp', now(), 1, 1);
+SELECT dbmaint_expire_table('performance_metrics', NULL, now(), 1, 1);
+SELECT dbmaint_require_untriggered(NULL);
+SELECT dbmaint_require_untriggered('a "table" that is not there');
+SELECT dbmaint_require_untriggered('performance_metrics');
+SELECT dbmaint_days_of(NULL::dbmaint_daily_tables, NULL, NULL, now(), now());
 DROP PUBLICATION everything;
 DROP FUNCTION fill;
 DROP EXTENSION dbmaint;

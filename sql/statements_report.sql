@@ -105,3 +105,27 @@ SELECT dbmaint_is_explainable('SELECT (');
 -- expiry takes snapshots and statements, too
 SELECT time_column, kept, capped FROM dbmaint_history_tables() WHERE history IN ('dbmaint_statements'::regclass, 'dbmaint_statement_snapshots'::regclass);
 DROP TABLE compared;
+
+-- of plans, those go that were followed by others; the newest of a statement
+-- stays for as long as the statement is known, whatever its age
+INSERT INTO dbmaint_statement_plans (query_id, database_oid, noticed_at, noticed_by, plan)
+SELECT v.query_id, d.oid, v.noticed_at, 'me', 'Result'
+  FROM pg_database AS d, (VALUES (11, timestamptz '2026-01-01 00:00+00'), (11, '2026-01-02 00:00+00'), (11, '2026-01-10 00:00+00'), (11, '2026-02-09 00:00+00'),
+                                 (22, '2025-01-01 00:00+00'), (999, '2026-01-01 00:00+00'), (999, '2026-01-02 00:00+00')) AS v(query_id, noticed_at)
+ WHERE d.datname = current_database();
+INSERT INTO dbmaint_statement_plans (query_id, database_oid, noticed_at, noticed_by, plan)
+VALUES (11, 1, '2026-01-05 00:00+00', 'me', 'the same query of a database that is no more');
+CREATE VIEW plans AS SELECT query_id, database_oid <> 1 AS here, noticed_at AT TIME ZONE 'UTC' AS noticed_at FROM dbmaint_statement_plans;
+TRUNCATE dbmaint_statement_snapshots;
+SELECT dbmaint_expire_history('2026-02-10 00:00+00', 2) FROM generate_series(1, 3);
+SELECT * FROM plans ORDER BY 1, 2, 3;
+SELECT dbmaint_expire_plans('2030-01-01 00:00+00', 100);
+SELECT * FROM plans ORDER BY 1, 2, 3;
+CREATE FUNCTION spy() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'captured'; END $$;
+CREATE TRIGGER spy BEFORE DELETE ON dbmaint_statement_plans FOR EACH ROW EXECUTE FUNCTION spy();
+SELECT dbmaint_expire_history('2026-02-10 00:00+00');
+DROP TRIGGER spy ON dbmaint_statement_plans;
+-- when the statement goes, so does its plan; a baseline is the user's
+SELECT dbmaint_expire_history('2030-01-01 00:00+00') FROM generate_series(1, 3);
+SELECT (SELECT count(*) FROM dbmaint_statements) AS statements, (SELECT count(*) FROM plans) AS plans,
+       (SELECT count(*) FROM dbmaint_baselines) AS baselines;

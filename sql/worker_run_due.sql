@@ -68,7 +68,7 @@ SELECT sample_interval_ms, query_count > 10 AS all_of_them FROM dbmaint_samples 
 DROP FUNCTION trap;
 
 -- history expires by itself; how much the server logged is its affair
-TRUNCATE dbmaint_log_history, dbmaint_connection_history;
+TRUNCATE dbmaint_log_history, dbmaint_connection_history, dbmaint_series_samples;
 SELECT collector, status FROM dbmaint_run_due('2026-03-02 00:00:00+00') WHERE collector = 'history';
 SELECT count(*) FROM performance_metrics;
 

@@ -25,6 +25,7 @@ int			setting_statements_interval_s = 300;
 int			setting_objects_interval_s = 1800;
 int			setting_activity_interval_ms = 1000;
 int			setting_activity_history_interval_s = 60;
+int			setting_signals_interval_s = 60;
 int			setting_retention_min = 35 * 24 * 60;
 int			setting_rollup_retention_min = 730 * 24 * 60;
 int			setting_max_history_size_mb = 1024;
@@ -33,6 +34,9 @@ char	   *setting_critical_indexes = NULL;
 bool		setting_track_latency = true;
 int			setting_collector_timeout_ms = 5000;
 int			setting_max_databases = 64;
+int			setting_max_runners = 2;
+int			setting_max_pending_jobs = 1000;
+int			setting_job_timeout_s = 6 * 60 * 60;
 int			setting_recorder_size_kb = 4096;
 int			setting_max_lock_wait_ms = 200;
 
@@ -88,6 +92,10 @@ static const IntSetting int_settings[] =
 		"Time that a row of the activity and log history covers.",
 		NULL,
 	&setting_activity_history_interval_s, 60, 1, 3600, GUC_UNIT_S},
+	{"dbmaint.signals_interval",
+		"Time between two readings of what alerts watch beside the samples.",
+		"Replication, slots, archiving, locks, transaction ids; what needs a look at every table follows dbmaint.objects_interval.",
+	&setting_signals_interval_s, 60, 1, 3600, GUC_UNIT_S},
 	{"dbmaint.retention",
 		"Age at which history is deleted.",
 		NULL,
@@ -108,10 +116,25 @@ static const IntSetting int_settings[] =
 		"Time that one step of a sampler's round may take.",
 		NULL,
 	&setting_collector_timeout_ms, 5000, 100, 600000, GUC_UNIT_MS},
+	<<<<<<<HEAD
 	{"dbmaint.max_lock_wait",
 		"Time that others may have to wait behind a lock that dbmaint waits for.",
 		NULL,
 	&setting_max_lock_wait_ms, 200, 10, 60000, GUC_UNIT_MS},
+	== == == =
+	{"dbmaint.max_runners",
+		"Jobs that may run at a time, each in a database of its own.",
+		NULL,
+	&setting_max_runners, 2, 1, 1000, 0},
+	{"dbmaint.max_pending_jobs",
+		"Jobs of one role that may wait in a database.",
+		NULL,
+	&setting_max_pending_jobs, 1000, 1, 1000000, 0},
+	{"dbmaint.job_timeout",
+		"Time that an attempt at a job may take.",
+		"A job's option timeout overrides it. Zero means that there is no limit.",
+	&setting_job_timeout_s, 6 * 60 * 60, 0, 2000000, GUC_UNIT_S},
+	>>>>>>>main
 };
 
 static const StringSetting string_settings[] =

@@ -23,6 +23,7 @@ extern int	setting_statements_interval_s;
 extern int	setting_objects_interval_s;
 extern int	setting_activity_interval_ms;
 extern int	setting_activity_history_interval_s;
+extern int	setting_signals_interval_s;
 extern int	setting_retention_min;
 extern int	setting_rollup_retention_min;
 extern int	setting_max_history_size_mb;
@@ -31,6 +32,9 @@ extern char *setting_critical_indexes;
 extern bool setting_track_latency;
 extern int	setting_collector_timeout_ms;
 extern int	setting_max_databases;
+extern int	setting_max_runners;
+extern int	setting_max_pending_jobs;
+extern int	setting_job_timeout_s;
 extern int	setting_recorder_size_kb;
 extern int	setting_max_lock_wait_ms;
 

@@ -9,7 +9,7 @@
  * is in tables.  shared_state is NULL where the library was not preloaded.
  *
  * Locking: lock guards the slots' identity (database_oid, pid, state, leave),
- * the holds and home_database.  The other fields of a slot are written by the
+ * the errands, the holds and home_database.  The other fields of a slot are written by the
  * process that runs the database's rounds, under the lock as well, since
  * dbmaint_status() reads them.  samples is read and written by that process
  * alone.  No ereport and no allocation happens while the lock is held.
@@ -69,6 +69,32 @@ typedef struct SnapshotArea
 	Size		size;			/* 0: there is none */
 } SnapshotArea;
 
+/* Processes that come when there is work; see worker/errand.h. */
+typedef enum ErrandKind
+{
+	ERRAND_RUNNER,				/* of jobs */
+	ERRAND_NOTIFIER,			/* sends what is in the outbox */
+	ERRAND_KINDS				/* how many there are */
+} ErrandKind;
+
+typedef struct Errand
+{
+	int			pid;			/* 0: it does not run */
+	bool		starting;		/* it was registered, and has not come yet */
+	bool		leave;			/* it is asked to go */
+	bool		wanted;			/* there may be work for it */
+	TimestampTz wanted_at;		/* since when */
+	TimestampTz started_at;		/* when it came last; 0: never */
+	int64		starts;
+	int64		errors;
+	int			failures;		/* in a row */
+	TimestampTz retry_at;		/* after a failure, not before this */
+	int64		working_on;		/* what the kind calls its present work; 0:
+								 * none */
+	char		last_error[LAST_ERROR_LENGTH];
+	char		progress[LAST_ERROR_LENGTH];
+} Errand;
+
 typedef struct DatabaseSlot
 {
 	Oid			database_oid;	/* InvalidOid: the slot is free */
@@ -87,6 +113,7 @@ typedef struct DatabaseSlot
 	int			failures;		/* rounds lost in a row */
 	TimestampTz retry_at;		/* after a failure, not before this */
 	char		last_error[LAST_ERROR_LENGTH];
+	Errand		errands[ERRAND_KINDS];
 
 	SampleMemory samples;
 	SnapshotArea snapshots[SNAPSHOT_KINDS];
@@ -106,6 +133,7 @@ typedef struct SharedState
 	TimestampTz launcher_scan_at;
 	bool		rotating;		/* more databases than worker slots */
 	bool		no_room;		/* not one worker slot to be had */
+	int			runners_waiting;	/* for others to end: dbmaint.max_runners */
 	Oid			home_database;
 	pg_atomic_uint32 catalog_generation;	/* databases or extensions changed */
 	DatabaseHold holds[MAX_HOLDS];

@@ -48,6 +48,12 @@ const CollectorInfo collectors[] =
 	collect_changes, true},
 	{"capacity", METRIC_DATABASE, &setting_objects_interval_s,
 	collect_capacity, true},
+	{"signals", METRIC_DATABASE, &setting_signals_interval_s,
+	collect_signals, true},
+	{"object_signals", METRIC_DATABASE, &setting_objects_interval_s,
+	collect_object_signals, true},
+	{"capacity_signals", METRIC_CLUSTER, &setting_objects_interval_s,
+	collect_capacity_signals, true},
 };
 
 const int	collector_count = lengthof(collectors);

@@ -20,6 +20,16 @@
 #include "metric.h"
 #include "shared.h"
 
+/* One reading of a series; see series.h. */
+typedef struct SeriesReading
+{
+	SeriesId	metric;
+	bool		known;			/* else the instance is there, its value not */
+	const char *instance;
+	double		value;
+	int			collector;
+} SeriesReading;
+
 /* What one round collects. */
 typedef struct Collection
 {
@@ -31,6 +41,14 @@ typedef struct Collection
 	Readings	readings;
 	struct varlena *histogram;	/* of the interval, or NULL */
 	int			collector;		/* the one that runs */
+	MemoryContext context;		/* lives as long as this */
+	SeriesReading *series;		/* in the order in which they came */
+	int			series_count;
+	int			series_room;
+	int			series_dropped; /* for want of room */
+	int			complete_collector[SERIES_COUNT];	/* who read all instances;
+													 * -1: nobody */
+	int			metric_collector[METRIC_COUNT]; /* who reads it */
 	bool		home;			/* this sampler reads what is the server's */
 } Collection;
 
@@ -58,6 +76,9 @@ extern void collect_tables(Collection *collection);
 extern void collect_statements(Collection *collection);
 extern void collect_changes(Collection *collection);
 extern void collect_capacity(Collection *collection);
+extern void collect_signals(Collection *collection);
+extern void collect_object_signals(Collection *collection);
+extern void collect_capacity_signals(Collection *collection);
 
 /*
  * Records a reading of the metric.  For a counter, `value` is the total, and

@@ -9,6 +9,11 @@ LANGUAGE plpgsql STABLE ROWS 30
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF snapshots IS NULL OR total_day IS NULL THEN
+        RAISE EXCEPTION 'days are made of snapshots, by a function'
+            USING ERRCODE = 'null_value_not_allowed',
+                  HINT = 'Call dbmaint_statement_days(), dbmaint_index_days() or dbmaint_table_days().';
+    END IF;
     RETURN QUERY EXECUTE format($q$
         WITH me AS (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
         SELECT d.* FROM %1$s AS d, me

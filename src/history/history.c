@@ -185,6 +185,13 @@ call_at(const char *sql, TimestampTz at)
 	return result;
 }
 
+bool
+history_ask(const Extension *extension, const char *function, TimestampTz at)
+{
+	return call_at(psprintf("SELECT %s.%s($1)::pg_catalog.int4::pg_catalog.int8",
+							extension->schema, function), at) > 0;
+}
+
 int64
 history_roll_up(const Extension *extension, TimestampTz at)
 {

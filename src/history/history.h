@@ -53,6 +53,10 @@ extern bool history_write(const Extension *extension,
  */
 extern int64 history_roll_up(const Extension *extension, TimestampTz at);
 
+/* Calls a function of ours (at timestamptz) that returns bool. */
+extern bool history_ask(const Extension *extension, const char *function,
+						TimestampTz at);
+
 /* Deletes one batch of expired rows; returns how many. */
 extern int64 history_expire(const Extension *extension, TimestampTz at);
 

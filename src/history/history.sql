@@ -265,6 +265,9 @@ AS $$
             ('dbmaint_connection_history', 'at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recordings', 'recorded_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recorded_activity', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_series_samples', 'taken_at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_incidents', 'updated_at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_incident_events', 'at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_change_history', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_capacity_samples', 'at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_hourly_metrics', 'hour', 'dbmaint.rollup_retention', '730d', false),
@@ -274,11 +277,14 @@ AS $$
             ('dbmaint_daily_tables', 'day', 'dbmaint.rollup_retention', '730d', false),
             -- names go after the last snapshot or daily total that has them
             ('dbmaint_objects', 'last_seen_at', 'dbmaint.rollup_retention', '730d', false),
-            ('dbmaint_statements', 'last_used_at', 'dbmaint.rollup_retention', '730d', false)
+            ('dbmaint_statements', 'last_used_at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_series', 'last_seen_at', 'dbmaint.rollup_retention', '730d', false)
            ) AS t(history, time_column, setting, otherwise, capped)
       LEFT JOIN (SELECT v.history, coalesce(current_setting('dbmaint.retention', true), '35d')::interval AS snapshots,
                         coalesce(current_setting('dbmaint.rollup_retention', true), '730d')::interval AS totals, v.late
                    FROM (VALUES ('dbmaint_objects'::name, interval '0'),
+                                -- last_seen_at is up to a day before the last reading
+                                ('dbmaint_series', interval '2 days'),
                                 -- last_used_at is up to a week before the last use;
                                 -- baselines know statements, too
                                 ('dbmaint_statements', interval '70 days')) AS v(history, late)) AS named
@@ -311,6 +317,11 @@ DECLARE
                           WHERE e.extname = 'dbmaint' AND c.relnamespace = e.extnamespace
                             AND c.relname = table_name);
 BEGIN
+    IF history IS NULL THEN
+        RAISE EXCEPTION 'dbmaint has no table %', coalesce(quote_ident(table_name), 'NULL')
+            USING ERRCODE = 'undefined_table',
+                  HINT = 'Give the name of a table of the extension, without its schema.';
+    END IF;
     -- whoever would add some has to wait for us from here on
     EXECUTE format('LOCK TABLE %s IN ROW EXCLUSIVE MODE', history);
     IF @extschema@.dbmaint_has_foreign_code(history) THEN
@@ -324,6 +335,26 @@ $$;
 COMMENT ON FUNCTION dbmaint_require_untriggered(name) IS
 'Raises an error if the extension''s table of that name has triggers or rules, which would run as the superuser that writes history; locks it against getting some until the transaction ends';
 
+CREATE FUNCTION dbmaint_require_column(history regclass, time_column text)
+RETURNS void
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute AS a
+                     JOIN pg_class AS c ON c.oid = a.attrelid AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+                    WHERE a.attrelid = history AND a.attname = time_column
+                      AND a.attnum > 0 AND NOT a.attisdropped) THEN
+        RAISE EXCEPTION 'there is no table % with a column %',
+            coalesce(history::text, 'NULL'), coalesce(quote_ident(time_column), 'NULL')
+            USING ERRCODE = 'undefined_column',
+                  HINT = 'dbmaint_history_tables() lists the tables of history and their time columns.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_require_column(regclass, text) IS
+'Raises an error unless there is a table with that column.';
+
 CREATE FUNCTION dbmaint_row_bytes(history regclass, time_column text)
 RETURNS float8
 LANGUAGE plpgsql STABLE
@@ -333,6 +364,7 @@ DECLARE
     columns text;
     bytes float8;
 BEGIN
+    PERFORM @extschema@.dbmaint_require_column(history, time_column);
     -- Each column by itself: what lies in the TOAST table counts, too.
     SELECT string_agg(format('coalesce(pg_column_size(r.%I), 0)', a.attname), ' + ')
       INTO columns
@@ -358,6 +390,7 @@ DECLARE
     capped_from timestamptz;
     expired bigint;
 BEGIN
+    PERFORM @extschema@.dbmaint_require_column(history, time_column);
     IF cap_bytes IS NOT NULL THEN
         EXECUTE format('SELECT %2$I FROM %1$s ORDER BY %2$I DESC OFFSET $1 LIMIT 1',
                        history, time_column)
@@ -417,6 +450,14 @@ BEGIN
             t.history, t.time_column, at - t.kept, t.share, batch_rows);
         EXIT WHEN expired > 0;
     END LOOP;
+    IF expired = 0 THEN
+        -- not by age alone
+        IF @extschema@.dbmaint_has_foreign_code('@extschema@.dbmaint_statement_plans'::regclass) THEN
+            left_alone := '@extschema@.dbmaint_statement_plans'::regclass;
+        ELSE
+            expired := @extschema@.dbmaint_expire_plans(at, batch_rows);
+        END IF;
+    END IF;
 
     -- not before the others are done
     IF expired = 0 AND left_alone IS NOT NULL THEN
@@ -429,15 +470,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_expire_history(timestamptz, int) IS
-'Deletes at most batch_rows rows of history, of one table of dbmaint_history_tables(), that are older than it is kept at the given time, or do not fit into dbmaint.max_history_size, oldest first; returns how many. The sampler calls it until nothing is left, each time in a transaction of its own.';
+'Deletes at most batch_rows rows of history, of one table of dbmaint_history_tables() or of the plans, that are older than it is kept at the given time, or do not fit into dbmaint.max_history_size, oldest first; returns how many. The sampler calls it until nothing is left, each time in a transaction of its own.';
 
 REVOKE ALL ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary FROM PUBLIC;
 GRANT SELECT ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary TO pg_monitor;
 REVOKE ALL ON FUNCTION dbmaint_response_time(interval),
     dbmaint_response_time(timestamptz, timestamptz), dbmaint_history_tables(),
-    dbmaint_row_bytes(regclass, text), dbmaint_expire_history(timestamptz, int),
-    dbmaint_expire_table(regclass, text, timestamptz, float8, int),
+    dbmaint_require_column(regclass, text), dbmaint_row_bytes(regclass, text),
+    dbmaint_expire_history(timestamptz, int), dbmaint_expire_table(regclass, text, timestamptz, float8, int),
     dbmaint_has_foreign_code(regclass), dbmaint_require_untriggered(name) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_response_time(interval),
     dbmaint_response_time(timestamptz, timestamptz), dbmaint_history_tables(),
-    dbmaint_row_bytes(regclass, text), dbmaint_has_foreign_code(regclass) TO pg_monitor;
+    dbmaint_require_column(regclass, text), dbmaint_row_bytes(regclass, text),
+    dbmaint_has_foreign_code(regclass) TO pg_monitor;

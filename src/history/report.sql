@@ -100,6 +100,25 @@ CREATE TYPE dbmaint_report_line AS (
 COMMENT ON TYPE dbmaint_report_line IS
 'A line of the reviews, see dbmaint_report().';
 
+CREATE FUNCTION dbmaint_require_periods(
+    from_at timestamptz, to_at timestamptz, previous_from_at timestamptz)
+RETURNS void
+LANGUAGE plpgsql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF from_at IS NULL OR to_at IS NULL OR previous_from_at IS NULL
+       OR NOT isfinite(from_at) OR NOT isfinite(to_at) OR NOT isfinite(previous_from_at)
+       OR from_at >= to_at OR previous_from_at >= from_at THEN
+        RAISE EXCEPTION 'a report needs a period and one before it'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'For example: dbmaint_weekly_report(''2026-01-05'').';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_require_periods(timestamptz, timestamptz, timestamptz) IS
+'Raises an error unless from_at to to_at is a period, and previous_from_at to from_at one before it.';
+
 CREATE FUNCTION dbmaint_report_measured(
     from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
 RETURNS SETOF dbmaint_report_figure
@@ -111,6 +130,7 @@ DECLARE
     this @extschema@.dbmaint_hourly_metrics;
     last @extschema@.dbmaint_hourly_metrics;
 BEGIN
+    PERFORM @extschema@.dbmaint_require_periods(from_at, to_at, previous_from_at);
     SELECT * INTO this FROM @extschema@.dbmaint_metrics_by(NULL::text, from_at, to_at);
     SELECT * INTO last FROM @extschema@.dbmaint_metrics_by(NULL::text, previous_from_at, from_at);
     figure.item := 'measured_ratio';
@@ -319,6 +339,7 @@ DECLARE
     last @extschema@.dbmaint_hourly_metrics;
     earlier @extschema@.dbmaint_hourly_metrics;
 BEGIN
+    PERFORM @extschema@.dbmaint_require_periods(from_at, to_at, previous_from_at);
     SELECT * INTO this FROM @extschema@.dbmaint_metrics_by(NULL::text, from_at, to_at);
     SELECT * INTO last FROM @extschema@.dbmaint_metrics_by(NULL::text, previous_from_at, from_at);
     SELECT * INTO earlier FROM @extschema@.dbmaint_metrics_by(NULL::text,
@@ -454,13 +475,7 @@ DECLARE
     nothing boolean;
     part text;
 BEGIN
-    IF from_at IS NULL OR to_at IS NULL OR previous_from_at IS NULL
-       OR NOT isfinite(from_at) OR NOT isfinite(to_at) OR NOT isfinite(previous_from_at)
-       OR from_at >= to_at OR previous_from_at >= from_at THEN
-        RAISE EXCEPTION 'a report needs a period and one before it'
-            USING ERRCODE = 'invalid_parameter_value',
-                  HINT = 'For example: dbmaint_weekly_report(''2026-01-05'').';
-    END IF;
+    PERFORM @extschema@.dbmaint_require_periods(from_at, to_at, previous_from_at);
     nothing := NOT EXISTS (SELECT FROM @extschema@.dbmaint_metrics_by(NULL::text, from_at, to_at));
     FOREACH part IN ARRAY sections LOOP
         RETURN QUERY EXECUTE format($q$
@@ -521,6 +536,7 @@ COMMENT ON FUNCTION dbmaint_quarterly_review(date) IS
 'The quarterly review: the quarter (of UTC) that holds the given day, by default the last one that is over, beside the quarter before it. See dbmaint_report().';
 
 REVOKE ALL ON FUNCTION dbmaint_anomalies(timestamptz, timestamptz, float8, int),
+    dbmaint_require_periods(timestamptz, timestamptz, timestamptz),
     dbmaint_report(timestamptz, timestamptz, timestamptz, text),
     dbmaint_report_measured(timestamptz, timestamptz, timestamptz, text),
     dbmaint_report_response_time(timestamptz, timestamptz, timestamptz, text),
@@ -532,6 +548,7 @@ REVOKE ALL ON FUNCTION dbmaint_anomalies(timestamptz, timestamptz, float8, int),
     dbmaint_report_anomalies(timestamptz, timestamptz, timestamptz, text),
     dbmaint_weekly_report(date), dbmaint_monthly_audit(date), dbmaint_quarterly_review(date) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_anomalies(timestamptz, timestamptz, float8, int),
+    dbmaint_require_periods(timestamptz, timestamptz, timestamptz),
     dbmaint_report(timestamptz, timestamptz, timestamptz, text),
     dbmaint_report_measured(timestamptz, timestamptz, timestamptz, text),
     dbmaint_report_response_time(timestamptz, timestamptz, timestamptz, text),

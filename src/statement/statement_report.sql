@@ -123,7 +123,7 @@ CREATE TABLE dbmaint_baselines (
     PRIMARY KEY (database_oid, name)
 );
 COMMENT ON TABLE dbmaint_baselines IS
-'What each statement did in a range that was good, to compare with: dbmaint_set_baseline() adds the snapshots up, so a baseline outlives them. Not dumped, as the statements are not.';
+'What each statement did in a range that was good, to compare with: dbmaint_set_baseline() adds the snapshots up, so a baseline outlives them. It stays until its row is deleted by hand; what it says of a statement that nobody ran for dbmaint.rollup_retention loses its text, as the statement goes. Not dumped, as the statements are not.';
 COMMENT ON COLUMN dbmaint_baselines.name IS
 'What the user calls it.';
 COMMENT ON COLUMN dbmaint_baselines.database_oid IS
@@ -328,7 +328,7 @@ CREATE TABLE dbmaint_statement_plans (
     PRIMARY KEY (database_oid, query_id, noticed_at)
 );
 COMMENT ON TABLE dbmaint_statement_plans IS
-'Plans that dbmaint_explain() saw: a row when a query''s plan was another one than the time before, so that a change can be dated.';
+'Plans that dbmaint_explain() saw: a row when a query''s plan was another one than the time before, so that a change can be dated. Plans that were followed by others are kept for dbmaint.retention, the newest of a query for as long as dbmaint_statements knows it, see dbmaint_expire_plans().';
 COMMENT ON COLUMN dbmaint_statement_plans.query_id IS
 'queryid of pg_stat_statements.';
 COMMENT ON COLUMN dbmaint_statement_plans.database_oid IS
@@ -423,6 +423,37 @@ $$;
 COMMENT ON FUNCTION dbmaint_explain(bigint, text) IS
 'The generic plan of a query of this database, as EXPLAIN (GENERIC_PLAN) gives it to the caller, with the caller''s rights, settings and search_path; from PostgreSQL 16 on. Nothing is executed, but the planner may call functions that the query declares immutable: look at the text of a query of somebody you do not trust first. A plan that is another one than the time before is kept in dbmaint_statement_plans where the caller may insert there.';
 
+CREATE FUNCTION dbmaint_expire_plans(at timestamptz, batch_rows int)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    keep_from CONSTANT timestamptz := at - coalesce(current_setting('dbmaint.retention', true), '35d')::interval;
+    -- elsewhere than in the home database no statement is known: there the
+    -- newest plan stays as long as a statement that nobody runs would
+    keep_unknown_from CONSTANT timestamptz := at - (SELECT h.kept FROM @extschema@.dbmaint_history_tables() AS h
+                                                     WHERE h.history = '@extschema@.dbmaint_statements'::regclass);
+    expired bigint;
+BEGIN
+    DELETE FROM @extschema@.dbmaint_statement_plans AS m
+     WHERE m.ctid = ANY (ARRAY(
+               SELECT o.ctid FROM @extschema@.dbmaint_statement_plans AS o
+                WHERE o.noticed_at < keep_from
+                  AND (EXISTS (SELECT FROM @extschema@.dbmaint_statement_plans AS n
+                                WHERE n.database_oid = o.database_oid AND n.query_id = o.query_id
+                                  AND n.noticed_at > o.noticed_at)
+                       OR o.noticed_at < keep_unknown_from
+                          AND NOT EXISTS (SELECT FROM @extschema@.dbmaint_statements AS k
+                                           WHERE k.database_oid = o.database_oid AND k.query_id = o.query_id))
+                ORDER BY o.noticed_at LIMIT batch_rows FOR UPDATE SKIP LOCKED));
+    GET DIAGNOSTICS expired = ROW_COUNT;
+    RETURN expired;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_expire_plans(timestamptz, int) IS
+'Deletes at most batch_rows plans that are older than dbmaint.retention and were followed by others, or whose statement is no longer known; returns how many. Part of dbmaint_expire_history().';
+
 REVOKE ALL ON dbmaint_slow_queries, dbmaint_baselines, dbmaint_statement_plans FROM PUBLIC;
 GRANT SELECT ON dbmaint_slow_queries, dbmaint_baselines, dbmaint_statement_plans TO pg_monitor;
 REVOKE ALL ON FUNCTION
@@ -436,7 +467,8 @@ REVOKE ALL ON FUNCTION
     dbmaint_compare_with(text, timestamptz, timestamptz),
     dbmaint_find_query_text(bigint),
     dbmaint_is_explainable(text),
-    dbmaint_explain(bigint, text)
+    dbmaint_explain(bigint, text),
+    dbmaint_expire_plans(timestamptz, int)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     dbmaint_observed_hours(timestamptz, timestamptz),

@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * launcher.c
- *		The process that keeps a sampler on each database.
+ *		The process that keeps a sampler on each database, and starts the
+ *		errands that are wanted there.
  *
  * It is connected to no database, so it is in nobody's way.  Whether a
  * database has the extension only a sampler can find out, by connecting; it
@@ -9,7 +10,9 @@
  *
  * Where there are more databases than worker slots, samplers take turns: each
  * leaves after its round, and the launcher starts the one that is due next.
- * It tries once a minute whether all of them fit again.
+ * It tries once a minute whether all of them fit again.  Errands take turns
+ * with them, in the order in which they are due; of several worker slots one
+ * is always left for samplers.
  *
  * src/worker/launcher.c
  *
@@ -17,12 +20,6 @@
  */
 #include "compat.h"
 
-#include "access/heapam.h"
-#include "access/htup_details.h"
-#include "access/table.h"
-#include "access/xact.h"
-#include "activity/message_log.h"
-#include "catalog/pg_database.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "settings.h"
@@ -33,9 +30,9 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/rel.h"
-#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
+#include "worker/databases.h"
+#include "worker/errand.h"
 #include "worker/round.h"
 #include "worker/schedule.h"
 #include "worker/worker.h"
@@ -43,34 +40,34 @@
 #define RESCAN_US (30 * USECS_PER_SEC)
 #define NO_ROOM_RETRY_US (1 * USECS_PER_SEC)
 #define ROTATION_RETRY_US (60 * USECS_PER_SEC)
-#define RESTART_FIRST_US (1 * USECS_PER_SEC)
-#define RESTART_MOST_US (300 * USECS_PER_SEC)
 
-typedef struct WantedDatabase
+/* what a child is: an ErrandKind, or this */
+#define SAMPLER ERRAND_KINDS
+#define CHILD_KINDS (ERRAND_KINDS + 1)
+
+/* A process that might be started. */
+typedef struct Candidate
 {
-	Oid			oid;
-	NameData	name;
+	const WantedDatabase *database;
+	int			kind;
 	TimestampTz due;
-} WantedDatabase;
+} Candidate;
 
 typedef struct Child
 {
 	Oid			database_oid;
+	int			kind;
 	BackgroundWorkerHandle *handle;
 } Child;
 
 typedef struct Launcher
 {
-	MemoryContext scan_context;
-	Oid		   *existing;		/* every database, wanted or not */
-	int			existing_count;
-	WantedDatabase *wanted;
-	int			wanted_count;
-	TimestampTz scanned_at;
-	uint32		scanned_generation;
+	DatabaseList databases;
+	Candidate  *candidates;		/* room for CHILD_KINDS of each */
 	Child	   *children;
 	int			child_count;
 	TimestampTz refused_at;		/* a worker slot was wanted in vain */
+	int			capacity;		/* children that there were then */
 	bool		warned_slots;
 	bool		warned_memory;
 } Launcher;
@@ -85,114 +82,6 @@ launcher_detach(int code, Datum arg)
 		shared_state->launcher_pid = 0;
 }
 
-/* May a sampler connect to it, and is it to? */
-static bool
-database_wanted(Form_pg_database form)
-{
-	/* -2 marks what an interrupted DROP DATABASE left behind */
-	return setting_enabled && form->datallowconn && !form->datistemplate &&
-		form->datconnlimit != -2 &&
-		settings_database_wanted(NameStr(form->datname));
-}
-
-static bool
-database_exists(const Launcher *launcher, Oid database_oid)
-{
-	for (int i = 0; i < launcher->existing_count; i++)
-	{
-		if (launcher->existing[i] == database_oid)
-			return true;
-	}
-	return false;
-}
-
-/* Frees the histograms and counters of databases that are no more. */
-static void
-forget_dropped(const Launcher *launcher)
-{
-	Oid		   *measured = palloc_array(Oid, shared_state->slot_count);
-	int			count = latency_databases(measured, shared_state->slot_count);
-
-	for (int i = 0; i < count; i++)
-	{
-		if (!database_exists(launcher, measured[i]))
-			latency_forget(measured[i]);
-	}
-	message_log_forget_others(launcher->existing, launcher->existing_count);
-}
-
-/* Reads pg_database anew. */
-static void
-scan_databases(Launcher *launcher)
-{
-	int			allocated = 64;
-	Relation	rel;
-	TableScanDesc scan;
-	HeapTuple	tuple;
-
-	launcher->scanned_generation =
-		pg_atomic_read_u32(&shared_state->catalog_generation);
-	launcher->scanned_at = GetCurrentTimestamp();
-
-	SetCurrentStatementStartTimestamp();
-	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
-
-	MemoryContextReset(launcher->scan_context);
-	MemoryContextSwitchTo(launcher->scan_context);
-	launcher->existing = palloc_array(Oid, allocated);
-	launcher->existing_count = 0;
-	launcher->wanted = palloc_array(WantedDatabase, allocated);
-	launcher->wanted_count = 0;
-
-	rel = table_open(DatabaseRelationId, AccessShareLock);
-	scan = table_beginscan_catalog(rel, 0, NULL);
-	while ((tuple = heap_getnext(scan, ForwardScanDirection)) != NULL)
-	{
-		Form_pg_database form = (Form_pg_database) GETSTRUCT(tuple);
-
-		CHECK_FOR_INTERRUPTS();
-		if (launcher->existing_count == allocated)
-		{
-			allocated *= 2;
-			launcher->existing = repalloc(launcher->existing,
-										  allocated * sizeof(Oid));
-			launcher->wanted = repalloc(launcher->wanted,
-										allocated * sizeof(WantedDatabase));
-		}
-		launcher->existing[launcher->existing_count++] = form->oid;
-		if (database_wanted(form))
-		{
-			WantedDatabase *wanted = &launcher->wanted[launcher->wanted_count++];
-
-			wanted->oid = form->oid;
-			wanted->name = form->datname;
-		}
-	}
-	table_endscan(scan);
-	table_close(rel, AccessShareLock);
-	PopActiveSnapshot();
-	CommitTransactionCommand();
-	MemoryContextSwitchTo(launcher->scan_context);
-
-	forget_dropped(launcher);
-	MemoryContextSwitchTo(TopMemoryContext);
-
-	shared_state->launcher_scan_at = launcher->scanned_at;
-	shared_state->launcher_scans++;
-}
-
-static WantedDatabase *
-find_wanted(Launcher *launcher, Oid database_oid)
-{
-	for (int i = 0; i < launcher->wanted_count; i++)
-	{
-		if (launcher->wanted[i].oid == database_oid)
-			return &launcher->wanted[i];
-	}
-	return NULL;
-}
-
 /* A sampler ended without saying why: wait before the next one. */
 static void
 note_failure(DatabaseSlot *slot, TimestampTz now)
@@ -203,7 +92,28 @@ note_failure(DatabaseSlot *slot, TimestampTz now)
 											RESTART_MOST_US);
 }
 
-/* Takes leave of the samplers that have ended. */
+/* The child ended; did it fail? */
+static void
+note_end(const Child *child, DatabaseSlot *slot, TimestampTz now)
+{
+	if (child->kind == SAMPLER)
+	{
+		if (slot->pid == 0 && (slot->state == DATABASE_STARTING ||
+							   slot->state == DATABASE_FAILING))
+			note_failure(slot, now);
+	}
+	else
+	{
+		Errand	   *errand = &slot->errands[child->kind];
+
+		/* what went wrong later it has noted itself */
+		if (errand->starting && !leave_wanted(slot->database_oid))
+			worker_note_errand_failure(errand);
+		errand->starting = false;
+	}
+}
+
+/* Takes leave of the children that have ended. */
 static void
 reap_children(Launcher *launcher, TimestampTz now)
 {
@@ -218,9 +128,8 @@ reap_children(Launcher *launcher, TimestampTz now)
 
 		LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 		slot = shared_slot_find(child->database_oid);
-		if (slot != NULL && slot->pid == 0 &&
-			(slot->state == DATABASE_STARTING || slot->state == DATABASE_FAILING))
-			note_failure(slot, now);
+		if (slot != NULL)
+			note_end(child, slot, now);
 		LWLockRelease(shared_state->lock);
 
 		pfree(child->handle);
@@ -229,19 +138,46 @@ reap_children(Launcher *launcher, TimestampTz now)
 }
 
 static bool
-has_child(Launcher *launcher, Oid database_oid)
+has_child(const Launcher *launcher, Oid database_oid, int kind)
 {
 	for (int i = 0; i < launcher->child_count; i++)
 	{
-		if (launcher->children[i].database_oid == database_oid)
+		if (launcher->children[i].database_oid == database_oid &&
+			launcher->children[i].kind == kind)
 			return true;
 	}
 	return false;
 }
 
+static bool
+has_children(const Launcher *launcher, Oid database_oid)
+{
+	for (int kind = 0; kind < CHILD_KINDS; kind++)
+	{
+		if (has_child(launcher, database_oid, kind))
+			return true;
+	}
+	return false;
+}
+
+/* Asks the slot's errands to go; true if one still runs. */
+static bool
+dismiss_errands(DatabaseSlot *slot, int *pids)
+{
+	bool		running = false;
+
+	for (int kind = 0; kind < ERRAND_KINDS; kind++)
+	{
+		slot->errands[kind].leave = true;
+		pids[kind] = slot->errands[kind].pid;
+		running = running || pids[kind] != 0;
+	}
+	return running;
+}
+
 /*
- * Asks samplers to leave that are no longer wanted, and frees the slots of
- * databases that are not.  Returns the number of samplers that run.
+ * Asks samplers and errands to leave that are no longer wanted, and frees the
+ * slots of databases that are not.  Returns the number of samplers that run.
  */
 static int
 prune_slots(Launcher *launcher)
@@ -252,27 +188,29 @@ prune_slots(Launcher *launcher)
 	{
 		DatabaseSlot *slot = &shared_state->slots[i];
 		SnapshotArea old[SNAPSHOT_KINDS] = {0};
-		int			wake = 0;
+		int			wake[CHILD_KINDS] = {0};
 
 		LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 		/* a sampler of an earlier launcher that was killed leaves no handle */
 		if (slot->pid != 0)
 			running++;
 		if (OidIsValid(slot->database_oid) &&
-			find_wanted(launcher, slot->database_oid) == NULL)
+			databases_find_wanted(&launcher->databases, slot->database_oid) == NULL)
 		{
+			bool		errands = dismiss_errands(slot, wake);
+
 			if (slot->pid != 0)
 			{
 				slot->leave = true;
-				wake = slot->pid;
+				wake[SAMPLER] = slot->pid;
 			}
-			else
+			else if (!errands)
 			{
 				/* a turn taken by hand (dbmaint_run_due) needs the slot */
 				if (shared_state->home_database == slot->database_oid)
 					shared_state->home_database = InvalidOid;
-				if (!has_child(launcher, slot->database_oid) &&
-					!database_exists(launcher, slot->database_oid))
+				if (!has_children(launcher, slot->database_oid) &&
+					!databases_exist(&launcher->databases, slot->database_oid))
 					slot->database_oid = InvalidOid;
 			}
 		}
@@ -283,7 +221,8 @@ prune_slots(Launcher *launcher)
 		}
 		LWLockRelease(shared_state->lock);
 		snapshot_free(old);
-		shared_wake_process(wake);
+		for (int kind = 0; kind < CHILD_KINDS; kind++)
+			shared_wake_process(wake[kind]);
 	}
 	return running;
 }
@@ -293,12 +232,12 @@ prune_slots(Launcher *launcher)
  * database gets its slot here.
  */
 static TimestampTz
-start_time(Launcher *launcher, Oid database_oid, TimestampTz now)
+sampler_time(Launcher *launcher, Oid database_oid, TimestampTz now)
 {
 	DatabaseSlot *slot;
 	TimestampTz due = now;
 
-	if (has_child(launcher, database_oid))
+	if (has_child(launcher, database_oid, SAMPLER))
 		return DT_NOEND;
 
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
@@ -324,13 +263,111 @@ start_time(Launcher *launcher, Oid database_oid, TimestampTz now)
 	return due;
 }
 
+/* When the database's errand should start: DT_NOEND if it should not. */
+static TimestampTz
+errand_time(const Launcher *launcher, Oid database_oid, ErrandKind kind,
+			TimestampTz now)
+{
+	const DatabaseSlot *slot;
+	TimestampTz due = DT_NOEND;
+
+	if (has_child(launcher, database_oid, kind))
+		return DT_NOEND;
+
+	LWLockAcquire(shared_state->lock, LW_SHARED);
+	slot = shared_slot_find(database_oid);
+	if (slot != NULL && slot->state != DATABASE_ABSENT &&
+		slot->errands[kind].wanted && slot->errands[kind].pid == 0 &&
+		!leave_wanted(database_oid))
+	{
+		due = slot->errands[kind].wanted_at;
+		/* the back-off is not to be trusted after the clock was set back */
+		if (slot->errands[kind].retry_at > due &&
+			slot->errands[kind].retry_at < now + 2 * RESTART_MOST_US)
+			due = slot->errands[kind].retry_at;
+		else
+			due = Min(due, now);
+	}
+	LWLockRelease(shared_state->lock);
+	return due;
+}
+
 static int
 compare_due(const void *a, const void *b)
 {
-	TimestampTz x = ((const WantedDatabase *) a)->due;
-	TimestampTz y = ((const WantedDatabase *) b)->due;
+	TimestampTz x = ((const Candidate *) a)->due;
+	TimestampTz y = ((const Candidate *) b)->due;
 
 	return x < y ? -1 : x > y ? 1 : 0;
+}
+
+/* What might be started, the longest overdue first; returns how many. */
+static int
+find_candidates(Launcher *launcher, TimestampTz now)
+{
+	int			count = 0;
+
+	for (int i = 0; i < launcher->databases.wanted_count; i++)
+	{
+		const WantedDatabase *database = &launcher->databases.wanted[i];
+
+		for (int kind = 0; kind < CHILD_KINDS; kind++)
+		{
+			TimestampTz due = kind == SAMPLER ?
+			sampler_time(launcher, database->oid, now) :
+			errand_time(launcher, database->oid, kind, now);
+
+			if (due == DT_NOEND)
+				continue;
+			launcher->candidates[count].database = database;
+			launcher->candidates[count].kind = kind;
+			launcher->candidates[count].due = due;
+			count++;
+		}
+	}
+	if (count > 1)
+		qsort(launcher->candidates, count, sizeof(Candidate), compare_due);
+	return count;
+}
+
+/* How many errands run or are starting, of those that count? */
+static int
+running_errands(bool limited_only)
+{
+	int			count = 0;
+
+	LWLockAcquire(shared_state->lock, LW_SHARED);
+	for (int i = 0; i < shared_state->slot_count; i++)
+	{
+		for (int kind = 0; kind < ERRAND_KINDS; kind++)
+		{
+			const Errand *errand = &shared_state->slots[i].errands[kind];
+
+			if (OidIsValid(shared_state->slots[i].database_oid) &&
+				(errand->pid != 0 || errand->starting) &&
+				(!limited_only || errand_infos[kind].limited))
+				count++;
+		}
+	}
+	LWLockRelease(shared_state->lock);
+	return count;
+}
+
+/*
+ * May the errand start?  Not where as many run as may, nor where samplers would
+ * be left without a worker slot.
+ */
+static bool
+may_start(const Launcher *launcher, ErrandKind kind, int *waiting)
+{
+	if (errand_infos[kind].limited &&
+		running_errands(true) >= setting_max_runners)
+	{
+		(*waiting)++;
+		return false;
+	}
+	return !shared_state->rotating ||
+		running_errands(false) < Max(1, launcher->capacity - 1);
 }
 
 static void
@@ -345,30 +382,64 @@ set_slot_state(Oid database_oid, DatabaseState from, DatabaseState to)
 	LWLockRelease(shared_state->lock);
 }
 
-/* Starts one sampler; false if there is no worker slot. */
-static bool
-start_child(Launcher *launcher, const WantedDatabase *database)
+static void
+set_errand_starting(Oid database_oid, ErrandKind kind, bool starting)
 {
-	BackgroundWorkerHandle *handle;
+	DatabaseSlot *slot;
 
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	slot = shared_slot_find(database_oid);
+	if (slot != NULL)
+		slot->errands[kind].starting = starting;
+	LWLockRelease(shared_state->lock);
+}
+
+static bool
+start_sampler(const WantedDatabase *database, BackgroundWorkerHandle **handle)
+{
 	set_slot_state(database->oid, DATABASE_STARTING, DATABASE_STARTING);
-	if (!worker_start_sampler(database->oid, NameStr(database->name), &handle))
-	{
-		set_slot_state(database->oid, DATABASE_STARTING, DATABASE_WAITING);
-		return false;
-	}
+	if (worker_start_sampler(database->oid, NameStr(database->name), handle))
+		return true;
+	set_slot_state(database->oid, DATABASE_STARTING, DATABASE_WAITING);
+	return false;
+}
 
-	launcher->children[launcher->child_count].database_oid = database->oid;
-	launcher->children[launcher->child_count].handle = handle;
+static bool
+start_errand(const WantedDatabase *database, ErrandKind kind,
+			 BackgroundWorkerHandle **handle)
+{
+	set_errand_starting(database->oid, kind, true);
+	if (worker_start_errand(kind, database->oid, NameStr(database->name), handle))
+		return true;
+	set_errand_starting(database->oid, kind, false);
+	return false;
+}
+
+/* Starts one process; false if there is no worker slot. */
+static bool
+start_child(Launcher *launcher, const Candidate *candidate)
+{
+	Child	   *child = &launcher->children[launcher->child_count];
+
+	if (launcher->child_count >= shared_state->slot_count * CHILD_KINDS)
+		return false;
+	if (candidate->kind == SAMPLER ?
+		!start_sampler(candidate->database, &child->handle) :
+		!start_errand(candidate->database, candidate->kind, &child->handle))
+		return false;
+
+	child->database_oid = candidate->database->oid;
+	child->kind = candidate->kind;
 	launcher->child_count++;
 	return true;
 }
 
-/* There is no worker slot: let the samplers take turns, or say so. */
+/* There is no worker slot: let the processes take turns, or say so. */
 static void
 note_refusal(Launcher *launcher, int running, TimestampTz now)
 {
 	launcher->refused_at = now;
+	launcher->capacity = launcher->child_count;
 	shared_state->rotating = true;
 	shared_state->no_room = running == 0 && launcher->child_count == 0;
 
@@ -383,44 +454,50 @@ note_refusal(Launcher *launcher, int running, TimestampTz now)
 
 	/* those that wait for their next turn make room at once */
 	for (int i = 0; i < shared_state->slot_count; i++)
+	{
 		shared_wake_process(shared_state->slots[i].pid);
+		for (int kind = 0; kind < ERRAND_KINDS; kind++)
+			shared_wake_process(shared_state->slots[i].errands[kind].pid);
+	}
 }
 
 /*
- * Starts the samplers that are due, the longest overdue first.  Returns when
- * to look again.
+ * Starts what is due, the longest overdue first.  Returns when to look again.
  */
 static TimestampTz
-start_samplers(Launcher *launcher, int running, TimestampTz now)
+start_children(Launcher *launcher, int running, TimestampTz now)
 {
 	TimestampTz next = now + RESCAN_US;
+	int			waiting = 0;
+	int			count;
 
 	if (shared_state->rotating && launcher->refused_at + ROTATION_RETRY_US < now)
 		shared_state->rotating = false;
 
-	for (int i = 0; i < launcher->wanted_count; i++)
-		launcher->wanted[i].due = start_time(launcher,
-											 launcher->wanted[i].oid, now);
-	if (launcher->wanted_count > 1)
-		qsort(launcher->wanted, launcher->wanted_count,
-			  sizeof(WantedDatabase), compare_due);
-
-	for (int i = 0; i < launcher->wanted_count; i++)
+	count = find_candidates(launcher, now);
+	for (int i = 0; i < count; i++)
 	{
-		const WantedDatabase *database = &launcher->wanted[i];
+		const Candidate *candidate = &launcher->candidates[i];
 
 		CHECK_FOR_INTERRUPTS();
-		if (database->due > now)
-			return Min(next, database->due);
-		if (launcher->child_count >= shared_state->slot_count ||
-			!start_child(launcher, database))
+		if (candidate->due > now)
+		{
+			next = Min(next, candidate->due);
+			break;
+		}
+		if (candidate->kind != SAMPLER &&
+			!may_start(launcher, candidate->kind, &waiting))
+			continue;
+		if (!start_child(launcher, candidate))
 		{
 			note_refusal(launcher, running, now);
-			return now + NO_ROOM_RETRY_US;
+			next = now + NO_ROOM_RETRY_US;
+			break;
 		}
 		shared_state->no_room = false;
 		launcher->warned_slots = false;
 	}
+	shared_state->runners_waiting = waiting;
 	return next;
 }
 
@@ -435,6 +512,28 @@ launcher_wait(TimestampTz until, uint32 wait_event)
 	ResetLatch(MyLatch);
 
 	CHECK_FOR_INTERRUPTS();
+}
+
+static void
+scan(Launcher *launcher)
+{
+	databases_scan(&launcher->databases);
+	launcher->candidates =
+		MemoryContextAlloc(launcher->databases.context, sizeof(Candidate) *
+						   CHILD_KINDS * Max(launcher->databases.wanted_count, 1));
+}
+
+/* What an earlier launcher started has come by now, or never will. */
+static void
+forget_starting(void)
+{
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	for (int i = 0; i < shared_state->slot_count; i++)
+	{
+		for (int kind = 0; kind < ERRAND_KINDS; kind++)
+			shared_state->slots[i].errands[kind].starting = false;
+	}
+	LWLockRelease(shared_state->lock);
 }
 
 void
@@ -460,10 +559,9 @@ launcher_main(Datum arg)
 
 	MemoryContextSwitchTo(TopMemoryContext);
 	launcher = palloc0_object(Launcher);
-	launcher->scan_context = AllocSetContextCreate(TopMemoryContext,
-												   "dbmaint databases",
-												   ALLOCSET_DEFAULT_SIZES);
-	launcher->children = palloc_array(Child, shared_state->slot_count);
+	launcher->children = palloc_array(Child,
+									  shared_state->slot_count * CHILD_KINDS);
+	forget_starting();
 
 	ereport(LOG, (errmsg("dbmaint launcher started")));
 
@@ -477,14 +575,14 @@ launcher_main(Datum arg)
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
 		}
-		if (reload || launcher->scanned_at == 0 ||
-			launcher->scanned_generation !=
+		if (reload || launcher->databases.scanned_at == 0 ||
+			launcher->databases.scanned_generation !=
 			pg_atomic_read_u32(&shared_state->catalog_generation) ||
-			now > launcher->scanned_at + RESCAN_US || now < launcher->scanned_at)
-			scan_databases(launcher);
+			now > launcher->databases.scanned_at + RESCAN_US || now < launcher->databases.scanned_at)
+			scan(launcher);
 
 		reap_children(launcher, now);
-		launcher_wait(start_samplers(launcher, prune_slots(launcher), now),
+		launcher_wait(start_children(launcher, prune_slots(launcher), now),
 					  wait_event);
 	}
 }

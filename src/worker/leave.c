@@ -1,13 +1,14 @@
 /*-------------------------------------------------------------------------
  *
  * leave.c
- *		Sees to it that samplers are in nobody's way.
+ *		Sees to it that our processes are in nobody's way.
  *
  * DROP DATABASE, ALTER DATABASE RENAME TO and SET TABLESPACE, and CREATE
  * DATABASE with a database as its template fail while anybody is connected to
  * it.  The utility hook puts a hold on the database first, asks its sampler
- * to leave, and waits until it has; the hold ends with the transaction, and the
- * launcher starts the sampler again if there is still a database for it.
+ * and errands to leave, and waits until they have; the hold ends with the
+ * transaction, and the launcher starts them again if there is still a database
+ * for them.
  *
  * The same hooks notice when databases or extensions come and go.  They act
  * on commit, when others can see the change.
@@ -33,10 +34,13 @@
 #include "utils/timestamp.h"
 #include "worker/worker.h"
 
-/* how long a sampler may take to leave on its own, and at the most */
+/* how long a process may take to leave on its own, and at the most */
 #define LEAVE_GRACE_MS 500
 #define LEAVE_MOST_MS 4000
 #define LEAVE_POLL_MS 10
+
+/* that connect to a database: a sampler, and the errands */
+#define DATABASE_PROCESSES (ERRAND_KINDS + 1)
 
 /* what ran before us: another library's hook, or the server's own function */
 static ProcessUtility_hook_type next_ProcessUtility = NULL;
@@ -118,52 +122,75 @@ release_holds(void)
 	holding = false;
 }
 
-static int
-sampler_pid(Oid database_oid)
+/* Notes which of our processes are connected to the database: their pids. */
+static void
+find_processes(Oid database_oid, int *pids)
 {
 	DatabaseSlot *slot;
-	int			pid = 0;
 
+	memset(pids, 0, sizeof(int) * DATABASE_PROCESSES);
 	LWLockAcquire(shared_state->lock, LW_SHARED);
 	slot = shared_slot_find(database_oid);
 	if (slot != NULL)
-		pid = slot->pid;
+	{
+		for (int kind = 0; kind < ERRAND_KINDS; kind++)
+			pids[kind] = slot->errands[kind].pid;
+		pids[ERRAND_KINDS] = slot->pid;
+	}
 	LWLockRelease(shared_state->lock);
-	return pid;
 }
 
 /*
- * Waits until the database's sampler has left.  One that is in the middle of
- * a round gets a moment, then the signal that ends any backend.
+ * Asks the processes to leave, or ends them.  Returns whether there are any
+ * left; one that has taken leave (pid 0) may still be on its way out.
+ */
+static bool
+urge_processes(const int *pids, int *last_pids, bool end)
+{
+	bool		left = false;
+
+	for (int i = 0; i < DATABASE_PROCESSES; i++)
+	{
+		if (pids[i] != 0)
+		{
+			last_pids[i] = pids[i];
+			left = true;
+			if (end)
+				(void) kill(pids[i], SIGTERM);
+			else
+				shared_wake_process(pids[i]);
+		}
+		else if (last_pids[i] != 0 && BackendPidGetProc(last_pids[i]) != NULL)
+			left = true;
+	}
+	return left;
+}
+
+/*
+ * Waits until our processes have left the database.  One that is in the middle
+ * of a round or a job gets a moment, then the signal that ends any backend.
  */
 static void
 await_leave(Oid database_oid)
 {
 	static uint32 wait_event = 0;
-	int			pid = sampler_pid(database_oid);
-	int			last_pid = pid;
+	int			pids[DATABASE_PROCESSES];
+	int			last_pids[DATABASE_PROCESSES] = {0};
 
 	if (wait_event == 0)
 		wait_event = wait_event_named("DbmaintSamplerLeave");
 
 	for (int waited_ms = 0; waited_ms < LEAVE_MOST_MS; waited_ms += LEAVE_POLL_MS)
 	{
-		if (pid != 0)
-			last_pid = pid;
-		else if (last_pid == 0 || BackendPidGetProc(last_pid) == NULL)
+		find_processes(database_oid, pids);
+		if (!urge_processes(pids, last_pids, waited_ms == LEAVE_GRACE_MS))
 			return;
-
-		if (waited_ms == LEAVE_GRACE_MS && pid != 0)
-			(void) kill(pid, SIGTERM);
-		else
-			shared_wake_process(pid);
 
 		(void) WaitLatch(MyLatch,
 						 WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
 						 LEAVE_POLL_MS, wait_event);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
-		pid = sampler_pid(database_oid);
 	}
 }
 
@@ -338,21 +365,25 @@ static void
 recheck_database(void)
 {
 	DatabaseSlot *slot;
-	int			pid = 0;
+	int			pids[DATABASE_PROCESSES];
 
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	slot = shared_slot_find(MyDatabaseId);
 	if (slot != NULL)
 	{
-		pid = slot->pid;
 		slot->changes++;
-		/* what made rounds fail may be mended */
+		/* what made rounds and errands fail may be mended */
 		slot->retry_at = 0;
-		if (pid == 0 && slot->state == DATABASE_ABSENT)
+		for (int kind = 0; kind < ERRAND_KINDS; kind++)
+			slot->errands[kind].retry_at = 0;
+		if (slot->pid == 0 && slot->state == DATABASE_ABSENT)
 			slot->state = DATABASE_UNKNOWN;
 	}
 	LWLockRelease(shared_state->lock);
-	shared_wake_process(pid);
+
+	find_processes(MyDatabaseId, pids);
+	for (int i = 0; i < DATABASE_PROCESSES; i++)
+		shared_wake_process(pids[i]);
 }
 
 /* The home database is gone: another one's sampler takes over. */

@@ -10,6 +10,7 @@
 #include "compat.h"
 
 #include "postmaster/bgworker.h"
+#include "worker/errand.h"
 #include "worker/worker.h"
 
 #define LAUNCHER_RESTART_S 5
@@ -42,18 +43,34 @@ worker_install(void)
 	leave_install();
 }
 
-bool
-worker_start_sampler(Oid database_oid, const char *datname,
-					 BackgroundWorkerHandle **handle)
+static bool
+start_on_database(const char *type, const char *function, Oid database_oid,
+				  const char *datname, BackgroundWorkerHandle **handle)
 {
 	BackgroundWorker worker;
 
-	describe_worker(&worker, "dbmaint sampler", CppAsString(sampler_main));
-	snprintf(worker.bgw_name, sizeof(worker.bgw_name),
-			 "dbmaint sampler %s", datname);
+	describe_worker(&worker, type, function);
+	snprintf(worker.bgw_name, sizeof(worker.bgw_name), "%s %s", type, datname);
 	worker.bgw_flags |= WORKER_INTERRUPTIBLE;
 	worker.bgw_restart_time = BGW_NEVER_RESTART;
 	worker.bgw_main_arg = ObjectIdGetDatum(database_oid);
 	worker.bgw_notify_pid = MyProcPid;
 	return RegisterDynamicBackgroundWorker(&worker, handle);
+}
+
+bool
+worker_start_sampler(Oid database_oid, const char *datname,
+					 BackgroundWorkerHandle **handle)
+{
+	return start_on_database("dbmaint sampler", CppAsString(sampler_main),
+							 database_oid, datname, handle);
+}
+
+bool
+worker_start_errand(ErrandKind kind, Oid database_oid, const char *datname,
+					BackgroundWorkerHandle **handle)
+{
+	return start_on_database(psprintf("dbmaint %s", errand_infos[kind].name),
+							 errand_infos[kind].function,
+							 database_oid, datname, handle);
 }

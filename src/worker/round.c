@@ -10,7 +10,7 @@
 #include "compat.h"
 
 #include "access/xact.h"
-#include "collect/collect.h"
+#include "collect/series.h"
 #include "history/history.h"
 #include "mb/pg_wchar.h"
 #include "portability/instr_time.h"
@@ -19,6 +19,7 @@
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
+#include "worker/errand.h"
 #include "worker/round.h"
 #include "worker/schedule.h"
 
@@ -40,6 +41,7 @@ typedef struct Round
 	bool		sample;			/* a row of performance_metrics is due */
 	Collection	collection;
 	bool		written;
+	ErrandKind	errand;			/* to look for work for */
 	int64		rolled_up;
 	int64		expired;
 } Round;
@@ -106,6 +108,14 @@ step_write(void *arg)
 }
 
 static void
+step_write_series(void *arg)
+{
+	Round	   *round = arg;
+
+	series_write(&round->extension, &round->collection);
+}
+
+static void
 step_roll_up(void *arg)
 {
 	Round	   *round = arg;
@@ -119,6 +129,16 @@ step_expire(void *arg)
 	Round	   *round = arg;
 
 	round->expired = history_expire(&round->extension, round->collection.at);
+}
+
+static void
+step_probe(void *arg)
+{
+	Round	   *round = arg;
+
+	if (history_ask(&round->extension, errand_infos[round->errand].probe,
+					round->collection.at))
+		errand_want(MyDatabaseId, round->errand);
 }
 
 /* Notes an error in the slot; a worker has nobody to tell but the log. */
@@ -152,10 +172,27 @@ run_step(Round *round, const char *what, GuardedStep step)
 /* A reading that a failed collector left behind is not to be trusted. */
 static void
 forget_readings(Collection *collection, const Readings *readings,
-				const SampleMemory *memory)
+				const SampleMemory *memory, int series_count)
 {
 	collection->readings = *readings;
 	*collection->now = *memory;
+	collection->series_count = series_count;
+	for (int i = 0; i < SERIES_COUNT; i++)
+	{
+		if (collection->complete_collector[i] == collection->collector)
+			collection->complete_collector[i] = -1;
+	}
+}
+
+/* Notes which collector the readings came from that it added. */
+static void
+claim_readings(Collection *collection, const Readings *before)
+{
+	for (int m = 0; m < METRIC_COUNT; m++)
+	{
+		if (collection->readings.known[m] && !before->known[m])
+			collection->metric_collector[m] = collection->collector;
+	}
 }
 
 static int64
@@ -195,16 +232,21 @@ run_collector(Round *round, int collector, RoundReport *report)
 	Collection *collection = &round->collection;
 	Readings   *saved_readings = palloc_object(Readings);
 	SampleMemory *saved_memory = palloc_object(SampleMemory);
+	int			series_count;
 
 	*saved_readings = collection->readings;
 	*saved_memory = *collection->now;
+	series_count = collection->series_count;
 	collection->collector = collector;
 	report->status[collector] = run_step(round, collectors[collector].name,
 										 step_collect);
 	if (report->status[collector] != NULL)
-		forget_readings(collection, saved_readings, saved_memory);
+		forget_readings(collection, saved_readings, saved_memory, series_count);
 	else
+	{
+		claim_readings(collection, saved_readings);
 		report->status[collector] = pstrdup("ok");
+	}
 	pfree(saved_readings);
 	pfree(saved_memory);
 }
@@ -295,6 +337,22 @@ run_roll_up(Round *round, RoundReport *report)
 }
 
 /*
+ * Looks for work that waits for an errand: its time has come, or it was left
+ * over when the server ended.
+ */
+static void
+run_probes(Round *round)
+{
+	for (int kind = 0; kind < ERRAND_KINDS; kind++)
+	{
+		if (errand_infos[kind].probe == NULL)
+			continue;
+		round->errand = kind;
+		(void) run_step(round, errand_infos[kind].name, step_probe);
+	}
+}
+
+/*
  * Now and then: rolls history up, then deletes expired rows, batch after
  * batch, each in its own transaction.
  */
@@ -329,6 +387,11 @@ prepare_collection(Round *round, TimestampTz at)
 	const SampleMemory *before = &round->slot->samples;
 
 	collection->at = at;
+	collection->context = CurrentMemoryContext;
+	for (int m = 0; m < METRIC_COUNT; m++)
+		collection->metric_collector[m] = SAMPLE_COLLECTOR;
+	for (int i = 0; i < SERIES_COUNT; i++)
+		collection->complete_collector[i] = -1;
 	collection->before = before;
 	collection->now = palloc_object(SampleMemory);
 	*collection->now = *before;
@@ -369,6 +432,9 @@ round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
 	if (!run_collectors(round, report))
 		return ROUND_NOT_DUE;
 
+	if (round->collection.series_count > 0)
+		report->series_failure = run_step(round, "dbmaint_series_samples",
+										  step_write_series);
 	if (round->sample)
 	{
 		report->failure = run_step(round, "performance_metrics", step_write);
@@ -381,6 +447,7 @@ round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
 			return ROUND_NOT_INSTALLED;
 		slot->samples = *round->collection.now;
 	}
+	run_probes(round);
 	run_expiry(round, report);
 	note_round(slot, at, started);
 	return ROUND_DONE;

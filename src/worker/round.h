@@ -29,6 +29,7 @@ typedef struct RoundReport
 {
 	char	   *status[MAX_COLLECTORS]; /* "ok", an error, NULL: was not due */
 	char	   *failure;		/* why nothing was written */
+	char	   *series_failure; /* why the readings of series were not */
 	bool		home;			/* does the database read what concerns the
 								 * server? */
 	int64		rolled_up;		/* hours and days of history */

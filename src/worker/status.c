@@ -18,6 +18,7 @@
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
+#include "worker/errand.h"
 #include "worker/round.h"
 #include "worker/worker.h"
 
@@ -135,6 +136,50 @@ put_sampler(ReturnSetInfo *rsinfo, DatabaseSlot *slot)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+static const char *
+errand_state(const Errand *errand)
+{
+	if (errand->pid != 0)
+		return errand->working_on != 0 ? "working" : "running";
+	if (errand->starting)
+		return "starting";
+	if (errand->failures > 0)
+		return "failing";
+	return errand->wanted ? "waiting" : "done";
+}
+
+/* A row for an errand that was ever wanted; its rounds are its starts. */
+static void
+put_errand(ReturnSetInfo *rsinfo, DatabaseSlot *slot, ErrandKind kind)
+{
+	Errand	   *errand = &slot->errands[kind];
+	Datum		values[STATUS_COLUMNS] = {0};
+	bool		nulls[STATUS_COLUMNS] = {false};
+	char	   *name = get_database_name(slot->database_oid);
+
+	if (errand->pid == 0 && !errand->wanted && errand->starts == 0)
+		return;
+
+	values[0] = CStringGetTextDatum(errand_infos[kind].name);
+	values[1] = Int32GetDatum(errand->pid);
+	nulls[1] = errand->pid == 0;
+	if (name != NULL)
+		values[2] = CStringGetTextDatum(name);
+	nulls[2] = name == NULL;
+	values[3] = CStringGetTextDatum(errand_state(errand));
+	values[4] = TimestampTzGetDatum(errand->started_at);
+	nulls[4] = errand->started_at == 0;
+	nulls[5] = true;
+	values[6] = Int64GetDatum(errand->starts);
+	values[7] = Int64GetDatum(errand->errors);
+	values[8] = message_datum(errand->last_error);
+	nulls[8] = errand->last_error[0] == '\0';
+	values[9] = TimestampTzGetDatum(errand->retry_at);
+	nulls[9] = errand->retry_at == 0 || errand->pid != 0;
+	nulls[10] = true;
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
 /* SQL: dbmaint_status(), see worker.sql */
 Datum
 dbmaint_status(PG_FUNCTION_ARGS)
@@ -154,8 +199,11 @@ dbmaint_status(PG_FUNCTION_ARGS)
 		LWLockAcquire(shared_state->lock, LW_SHARED);
 		memcpy(copy, &shared_state->slots[i], offsetof(DatabaseSlot, samples));
 		LWLockRelease(shared_state->lock);
-		if (OidIsValid(copy->database_oid))
-			put_sampler(rsinfo, copy);
+		if (!OidIsValid(copy->database_oid))
+			continue;
+		put_sampler(rsinfo, copy);
+		for (int kind = 0; kind < ERRAND_KINDS; kind++)
+			put_errand(rsinfo, copy, kind);
 	}
 	return (Datum) 0;
 }
@@ -227,6 +275,8 @@ dbmaint_run_due(PG_FUNCTION_ARGS)
 		if (report.status[c] != NULL)
 			put_step(rsinfo, collectors[c].name, report.status[c]);
 	}
+	if (report.series_failure != NULL)
+		put_step(rsinfo, "dbmaint_series_samples", report.series_failure);
 	if (report.failure != NULL)
 		put_step(rsinfo, "performance_metrics", report.failure);
 	if (report.rolled_up > 0)

@@ -9,7 +9,7 @@ RETURNS SETOF record
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'dbmaint_status';
 COMMENT ON FUNCTION dbmaint_status() IS
-'Every process of dbmaint: the launcher, and a row for each database that it knows. pid is NULL while none runs; last_round_cost_ms is the time that the last round took; errors counts steps that failed since the server started; next_due_at is NULL where nothing is due; missed_rounds counts turns that were skipped because they came too late. No rows where the library is not preloaded.';
+'Every process of dbmaint: the launcher, a sampler for each database that it knows, and the errands (runner of jobs, notifier) that were ever wanted there. For an errand, rounds counts how often it was started, last_round_at says when, next_due_at when it is tried again after a failure. pid is NULL while none runs; last_round_cost_ms is the time that the last round took; errors counts steps that failed since the server started; next_due_at is NULL where nothing is due; missed_rounds counts turns that were skipped because they came too late. No rows where the library is not preloaded.';
 
 CREATE FUNCTION dbmaint_run_due(
     at timestamptz, OUT collector text, OUT status text)

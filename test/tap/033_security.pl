@@ -93,7 +93,7 @@ is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) 
 
 # Writing, and what samplers call, is for the owner.
 my %writes = map { $_ => 1 } qw(dbmaint_run_due
-  dbmaint_expire_history dbmaint_expire_table dbmaint_roll_up dbmaint_roll_up_metrics dbmaint_roll_up_totals
+  dbmaint_expire_history dbmaint_expire_table dbmaint_expire_plans dbmaint_roll_up dbmaint_roll_up_metrics dbmaint_roll_up_totals
   dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server
   dbmaint_known_objects dbmaint_name_objects dbmaint_bury_objects
   dbmaint_find_statements dbmaint_store_statements dbmaint_statements_without_text

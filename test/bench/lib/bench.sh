@@ -44,13 +44,32 @@ bench_end()
 		[ -e "$data" ] || continue
 		pid=$(head -n 1 "$data")
 		kill -QUIT "$pid" 2>/dev/null
-		while kill -0 "$pid" 2>/dev/null; do
-			sleep 0.1
-		done
+		wait_until "the end of server $pid" has_ended "$pid" || true
 	done
 	stop_private_processes "$work"
 	cd /
 	rm -rf "$work"
+}
+
+# Run a command again and again until it succeeds, its errors out of sight:
+# wait_until WHAT COMMAND... Fails with a message about WHAT after WAIT_SECONDS.
+wait_until()
+{
+	local what=$1 end=$((SECONDS + ${WAIT_SECONDS:-60}))
+
+	shift
+	until "$@" 2>/dev/null; do
+		if [ "$SECONDS" -ge "$end" ]; then
+			echo "waited in vain for $what" >&2
+			return 1
+		fi
+		sleep 0.1
+	done
+}
+
+has_ended()
+{
+	! kill -0 "$1" 2>/dev/null
 }
 
 heading()
@@ -109,6 +128,12 @@ bench_sql()
 		-v ON_ERROR_STOP=1 -d postgres "$@"
 }
 
+# Does the query on the cluster at PORT answer "t"?
+bench_is_true()
+{
+	[ "$(bench_sql "$1" -c "SELECT ($2)")" = t ]
+}
+
 bench_pgbench()
 {
 	local port=$1
@@ -120,19 +145,10 @@ bench_pgbench()
 # The process of the sampler, when it has made its first rounds.
 bench_sampler_pid()
 {
-	local port=$1 pid pass
+	local sampler="FROM dbmaint_status() WHERE process = 'sampler' AND pid IS NOT NULL AND rounds >= 3"
 
-	for pass in $(seq 1 150); do
-		pid=$(bench_sql "$port" -c "SELECT pid FROM dbmaint_status()
-			WHERE process = 'sampler' AND pid IS NOT NULL AND rounds >= 3")
-		if [ -n "$pid" ]; then
-			echo "$pid"
-			return
-		fi
-		sleep 0.2
-	done
-	echo "the sampler did not start" >&2
-	return 1
+	wait_until "the sampler's first rounds" bench_is_true "$1" "EXISTS (SELECT $sampler)" || return
+	bench_sql "$1" -c "SELECT pid $sampler"
 }
 
 # CPU time that a process has used, in nanoseconds.

@@ -1,0 +1,242 @@
+-- src/collect/signals.sql: what alerts watch beside the samples.
+--
+-- Each function returns rows (metric, instance, value) for signals.c.  One
+-- without an instance says that all instances of the metric that are there were
+-- returned: alerts on others then resolve.  One without a value says that the
+-- instance is there and its value not known: alerts on it wait.
+
+CREATE FUNCTION dbmaint_signals_of_sessions(
+    OUT metric text, OUT instance text, OUT value float8)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT m.metric, '', m.value
+      FROM (SELECT count(*) AS clients,
+                   max(greatest(extract(epoch FROM clock_timestamp() - a.state_change), 0))
+                       FILTER (WHERE a.state LIKE 'idle in transaction%') AS idle_s
+              FROM pg_stat_activity AS a WHERE a.backend_type = 'client backend') AS s
+     CROSS JOIN LATERAL (VALUES
+           ('free_connections', (current_setting('max_connections')::int
+                - current_setting('superuser_reserved_connections')::int
+                - coalesce(current_setting('reserved_connections', true)::int, 0) - s.clients)::float8),
+           ('idle_in_transaction_ms', (1000 * coalesce(s.idle_s, 0))::float8)) AS m(metric, value);
+
+    RETURN QUERY
+    SELECT 'longest_lock_wait_ms', '',
+           (1000 * coalesce(max(greatest(extract(epoch FROM clock_timestamp() - l.waitstart), 0)), 0))::float8
+      FROM pg_locks AS l WHERE NOT l.granted AND l.waitstart IS NOT NULL;
+
+    RETURN QUERY
+    SELECT 'prepared_transaction_age_ms', '',
+           (1000 * coalesce(max(greatest(extract(epoch FROM clock_timestamp() - p.prepared), 0)), 0))::float8
+      FROM pg_prepared_xacts AS p;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_signals_of_sessions() IS
+'Part of dbmaint_signals(): connections, lock waits, idle and prepared transactions of the server';
+
+CREATE FUNCTION dbmaint_signals_of_ids(
+    OUT metric text, OUT instance text, OUT value float8)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH age AS (
+        SELECT d.datname::text AS name, age(d.datfrozenxid)::float8 AS xid,
+               mxid_age(d.datminmxid)::float8 AS multixact
+          FROM pg_database AS d
+    )
+    SELECT m.metric, a.name, m.value
+      FROM age AS a
+     CROSS JOIN LATERAL (VALUES
+           ('transaction_id_age_ratio', a.xid / 2147483648),
+           ('multixact_id_age_ratio', a.multixact / 2147483648),
+           ('freeze_overdue_ratio',
+            greatest(a.xid / current_setting('autovacuum_freeze_max_age')::float8,
+                     a.multixact / current_setting('autovacuum_multixact_freeze_max_age')::float8))) AS m(metric, value)
+     UNION ALL
+    SELECT m.metric, NULL, NULL
+      FROM unnest(ARRAY['transaction_id_age_ratio', 'multixact_id_age_ratio', 'freeze_overdue_ratio']) AS m(metric)
+$$;
+COMMENT ON FUNCTION dbmaint_signals_of_ids() IS
+'Part of dbmaint_signals(): how near each database is to running out of transaction and multixact ids';
+
+CREATE FUNCTION dbmaint_signals_of_replication(
+    OUT metric text, OUT instance text, OUT value float8)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    at_lsn CONSTANT pg_lsn := CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn()
+                                   ELSE pg_current_wal_lsn() END;
+BEGIN
+    /*
+     * Who has replayed all is not behind, whatever the last measured lag was:
+     * on a quiet primary that one stays.  Several standbys may have one name,
+     * and the worst one speaks for it.
+     */
+    RETURN QUERY
+    SELECT m.metric, r.name, max(m.value)
+      FROM (SELECT coalesce(nullif(s.application_name, ''), 'walsender') AS name,
+                   greatest(pg_wal_lsn_diff(at_lsn, s.replay_lsn), 0)::float8 AS bytes,
+                   (1000 * extract(epoch FROM s.replay_lag))::float8 AS ms
+              FROM pg_stat_replication AS s WHERE s.state <> 'backup') AS r
+     CROSS JOIN LATERAL (VALUES
+           ('replication_lag_bytes', r.bytes),
+           ('replication_lag_ms', CASE WHEN r.bytes = 0 THEN 0 ELSE r.ms END)) AS m(metric, value)
+     GROUP BY m.metric, r.name;
+
+    -- "synced" came with 17: a copy of the primary's slot, which nobody reads
+    RETURN QUERY
+    SELECT m.metric, s.slot_name::text, m.value
+      FROM pg_replication_slots AS s
+     CROSS JOIN LATERAL (VALUES
+           ('slot_inactive', CASE WHEN s.active OR coalesce((to_jsonb(s) ->> 'synced')::boolean, false) THEN 0 ELSE 1 END::float8),
+           ('slot_lost', CASE WHEN s.wal_status IN ('lost', 'unreserved') THEN 1 ELSE 0 END::float8),
+           ('slot_retained_bytes', greatest(pg_wal_lsn_diff(at_lsn, s.restart_lsn), 0)::float8)) AS m(metric, value);
+
+    -- a standby that went away is not well: its lag is unknown
+    RETURN QUERY
+    SELECT m.metric, NULL::text, NULL::float8
+      FROM unnest(ARRAY['slot_inactive', 'slot_lost', 'slot_retained_bytes']) AS m(metric);
+END
+$$;
+COMMENT ON FUNCTION dbmaint_signals_of_replication() IS
+'Part of dbmaint_signals(): how far standbys and subscribers are behind, and what replication slots keep';
+
+CREATE FUNCTION dbmaint_signals_of_archiving(
+    OUT metric text, OUT instance text, OUT value float8)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF current_setting('archive_mode') = 'off'
+       OR current_setting('archive_mode') = 'on' AND pg_is_in_recovery() THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT 'archive_failing', '',
+           CASE WHEN a.last_failed_time > coalesce(a.last_archived_time, '-infinity'::timestamptz) THEN 1 ELSE 0 END::float8
+      FROM pg_stat_archiver AS a;
+    RETURN QUERY
+    SELECT 'archive_waiting_files', '', count(*)::float8
+      FROM pg_ls_archive_statusdir() AS f WHERE f.name LIKE '%.ready';
+END
+$$;
+COMMENT ON FUNCTION dbmaint_signals_of_archiving() IS
+'Part of dbmaint_signals(): whether the archiver fails, and how much waits for it; no rows where WAL is not archived';
+
+CREATE FUNCTION dbmaint_signals(at timestamptz, home boolean,
+    OUT metric text, OUT instance text, OUT value float8)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT home THEN
+        RETURN;
+    END IF;
+    PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats'::name);
+    RETURN QUERY SELECT s.metric, s.instance, s.value FROM @extschema@.dbmaint_signals_of_sessions() AS s;
+    RETURN QUERY SELECT s.metric, s.instance, s.value FROM @extschema@.dbmaint_signals_of_ids() AS s;
+    RETURN QUERY SELECT s.metric, s.instance, s.value FROM @extschema@.dbmaint_signals_of_replication() AS s;
+    RETURN QUERY SELECT s.metric, s.instance, s.value FROM @extschema@.dbmaint_signals_of_archiving() AS s;
+    RETURN QUERY
+    SELECT 'damaged_pages', coalesce(d.datname::text, '(shared catalogs)'), d.checksum_failures::float8
+      FROM pg_stat_database AS d
+     WHERE d.checksum_failures IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_signals(timestamptz, boolean) IS
+'What the collector "signals" reads at a time, in the home database: rows of metric (see dbmaint_series_metrics()), instance and value. NULL for the instance: all instances of the metric that are there were returned. NULL for the value: it is not known.';
+
+CREATE FUNCTION dbmaint_object_signals(at timestamptz, home boolean,
+    OUT metric text, OUT instance text, OUT value float8)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    -- a table's worst is worth an alert, a hundred thousand are not
+    most CONSTANT int := 1000;
+    analyze_threshold CONSTANT int := current_setting('autovacuum_analyze_threshold');
+    counted_from CONSTANT timestamptz := coalesce(
+        (SELECT d.stats_reset FROM pg_stat_database AS d WHERE d.datname = current_database()),
+        pg_postmaster_start_time());
+BEGIN
+    -- the runbook's formula and its minimum
+    RETURN QUERY
+    SELECT 'dead_ratio_pct', format('%I.%I', t.schemaname, t.relname),
+           100 * t.n_dead_tup::float8 / (t.n_live_tup + t.n_dead_tup)
+      FROM pg_stat_user_tables AS t
+     WHERE t.n_dead_tup > 1000
+     ORDER BY 3 DESC LIMIT most;
+
+    RETURN QUERY
+    SELECT 'statistics_age_days', format('%I.%I', t.schemaname, t.relname),
+           (greatest(extract(epoch FROM dbmaint_object_signals.at - coalesce(greatest(t.last_analyze, t.last_autoanalyze), counted_from)), 0) / 86400)::float8
+      FROM pg_stat_user_tables AS t
+     WHERE t.n_mod_since_analyze > CASE WHEN greatest(t.last_analyze, t.last_autoanalyze) IS NULL
+                                        THEN analyze_threshold ELSE 0 END
+     ORDER BY 3 DESC LIMIT most;
+
+    -- by the signal that decides in dbmaint_index_status()
+    RETURN QUERY
+    SELECT 'critical_index_efficiency', format('%I.%I', i.schemaname, i.indexname),
+           CASE WHEN i.status = 'unknown' OR i.decided_by = 'validity' AND i.status = 'ok' THEN NULL
+                WHEN i.decided_by IN ('usage', 'validity') THEN 0
+                WHEN i.hit_ratio IS NULL THEN i.index_efficiency
+                WHEN i.hit_ratio >= 0.85 OR i.index_efficiency IS NULL OR i.index_efficiency >= 85 THEN 100 * i.hit_ratio
+                ELSE least(100 * i.hit_ratio, i.index_efficiency) END
+      FROM @extschema@.dbmaint_index_health(interval '1 day', false) AS i
+     WHERE i.critical AND i.schemaname IS NOT NULL
+       AND EXISTS (SELECT FROM @extschema@.dbmaint_critical_indexes());
+
+    RETURN QUERY
+    SELECT 'sequence_used_ratio', s.instance, (s.used / s.limit_value)::float8
+      FROM @extschema@.dbmaint_sequence_resources() AS s
+     WHERE s.used IS NULL OR s.used >= s.limit_value / 2
+     ORDER BY 3 DESC NULLS LAST LIMIT most;
+
+    RETURN QUERY
+    SELECT 'invalid_indexes', '', c.value::float8
+      FROM @extschema@.dbmaint_check_invalid_indexes() AS c;
+
+    RETURN QUERY
+    SELECT m.metric, NULL::text, NULL::float8
+      FROM unnest(ARRAY['dead_ratio_pct', 'statistics_age_days',
+                        'critical_index_efficiency', 'sequence_used_ratio']) AS m(metric);
+END
+$$;
+COMMENT ON FUNCTION dbmaint_object_signals(timestamptz, boolean) IS
+'What the collector "object_signals" reads at a time, as rows like those of dbmaint_signals(): tables with dead tuples and old statistics, critical indexes, sequences that are half used up; at most 1,000 of a kind, the worst';
+
+CREATE FUNCTION dbmaint_capacity_signals(at timestamptz, home boolean,
+    OUT metric text, OUT instance text, OUT value float8)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'days_until_full', c.instance,
+           (greatest(extract(epoch FROM c.exhausted_at - $1), 0) / 86400)::float8
+      FROM @extschema@.dbmaint_capacity(interval '30 days', $1) AS c
+     WHERE c.resource = 'disk' AND c.exhausted_at IS NOT NULL
+     UNION ALL
+    SELECT 'days_until_full', NULL, NULL
+$$;
+COMMENT ON FUNCTION dbmaint_capacity_signals(timestamptz, boolean) IS
+'What the collector "capacity_signals" reads at a time, as rows like those of dbmaint_signals(): when disks will be full, by dbmaint_capacity()';
+
+REVOKE ALL ON FUNCTION dbmaint_signals_of_sessions(), dbmaint_signals_of_ids(),
+    dbmaint_signals_of_replication(), dbmaint_signals_of_archiving(),
+    dbmaint_signals(timestamptz, boolean), dbmaint_object_signals(timestamptz, boolean),
+    dbmaint_capacity_signals(timestamptz, boolean) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION dbmaint_signals_of_sessions(), dbmaint_signals_of_ids(),
+    dbmaint_signals_of_replication(), dbmaint_signals_of_archiving(),
+    dbmaint_signals(timestamptz, boolean), dbmaint_object_signals(timestamptz, boolean),
+    dbmaint_capacity_signals(timestamptz, boolean) TO pg_monitor;
