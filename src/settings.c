@@ -116,12 +116,10 @@ static const IntSetting int_settings[] =
 		"Time that one step of a sampler's round may take.",
 		NULL,
 	&setting_collector_timeout_ms, 5000, 100, 600000, GUC_UNIT_MS},
-	<<<<<<<HEAD
 	{"dbmaint.max_lock_wait",
 		"Time that others may have to wait behind a lock that dbmaint waits for.",
 		NULL,
 	&setting_max_lock_wait_ms, 200, 10, 60000, GUC_UNIT_MS},
-	== == == =
 	{"dbmaint.max_runners",
 		"Jobs that may run at a time, each in a database of its own.",
 		NULL,
@@ -134,7 +132,6 @@ static const IntSetting int_settings[] =
 		"Time that an attempt at a job may take.",
 		"A job's option timeout overrides it. Zero means that there is no limit.",
 	&setting_job_timeout_s, 6 * 60 * 60, 0, 2000000, GUC_UNIT_S},
-	>>>>>>>main
 };
 
 static const StringSetting string_settings[] =
