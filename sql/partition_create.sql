@@ -58,7 +58,7 @@ SELECT * FROM create_future_partitions('uuids', 1, '1 month', as_of => '2026-06-
 SELECT * FROM create_future_partitions('uuids', 2, as_of => '2026-06-01 12:00+00');
 CREATE TABLE uuids_tail (id uuid) PARTITION BY RANGE (id);
 CREATE TABLE uuids_tail_202606 PARTITION OF uuids_tail
-    FOR VALUES FROM ('019e80b4-c400-7000-8000-000000000000') TO ('019f1b33-5c00-7000-8000-000000000000');
+    FOR VALUES FROM ('019e807a-ec00-7000-8000-000000000000') TO ('019f1af9-b400-7000-8000-000000000000');
 SELECT * FROM create_future_partitions('uuids_tail', 1, as_of => '2026-06-10 12:00+00');
 -- several columns: the first one counts
 CREATE TABLE two_columns (at date, region int) PARTITION BY RANGE (at, region);

@@ -71,7 +71,7 @@ SELECT attempt($$SELECT create_future_partitions('irregular', 1, '0')$$);
 SELECT attempt($$SELECT create_future_partitions('irregular', 1, '99999999999999999999')$$);
 -- a date cannot begin at an hour
 CREATE TABLE dates (at date) PARTITION BY RANGE (at);
-SELECT * FROM create_future_partitions('dates', 1, '6 hours', as_of => '2026-01-01 07:00+00');
+SELECT attempt($$SELECT create_future_partitions('dates', 1, '6 hours', as_of => '2026-01-01 07:00+00')$$);
 -- more than a thousand
 SELECT attempt($$SELECT create_future_partitions('m', 1000, as_of => '2026-01-01 00:00+00', dry_run => true)$$);
 SELECT attempt($$SELECT create_future_partitions('m', 1000, fill_gaps => true, as_of => '2030-01-01 00:00+00', dry_run => true)$$);
@@ -89,6 +89,11 @@ SELECT attempt($$SELECT * FROM dbmaint_partition_sets$$);
 SELECT attempt($$SELECT dbmaint_record_partition_set(1, 'UTC', NULL, NULL)$$);
 RESET ROLE;
 -- an owner's own, without any right on what the extension records
+SET ROLE partition_owner;
+SELECT attempt($$SELECT create_future_partitions('m', 1, as_of => '2026-02-15 00:00+00')$$);
+RESET ROLE;
+ALTER TABLE m_2026_01 OWNER TO partition_owner;
+ALTER TABLE m_2026_02 OWNER TO partition_owner;
 SET ROLE partition_owner;
 SELECT * FROM create_future_partitions('m', 1, as_of => '2026-02-15 00:00+00');
 RESET ROLE;

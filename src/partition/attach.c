@@ -11,6 +11,7 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
+#include "catalog/pg_constraint.h"
 #include "commands/trigger.h"
 #include "partition/create.h"
 #include "partition/likeness.h"
@@ -181,6 +182,13 @@ is_small(Oid relation)
 	return small;
 }
 
+static void
+drop_excluding_check(const PartitionSet *set)
+{
+	owner_run(set->owner, psprintf("ALTER TABLE %s DROP CONSTRAINT " EXCLUDING_CHECK,
+								   set_quoted_name(set->default_partition)));
+}
+
 /*
  * Each ATTACH scans the default partition, unless a CHECK says that there is
  * nothing to find: for several of them it is scanned once, for the CHECK.
@@ -198,8 +206,10 @@ exclude_from_default(Creation *creation)
 	if (attached < 2 || is_small(set->default_partition) || !span_of(creation, &span) ||
 		count_default_rows(set, &span, 1) > 0)
 		return false;
+	if (OidIsValid(get_relation_constraint_oid(set->default_partition, EXCLUDING_CHECK, true)))
+		drop_excluding_check(set);
 	owner_run(set->owner,
-			  psprintf("ALTER TABLE %s DROP CONSTRAINT IF EXISTS " EXCLUDING_CHECK ", ADD CONSTRAINT " EXCLUDING_CHECK " CHECK (%s IS NULL OR %s < %s OR %s >= %s)",
+			  psprintf("ALTER TABLE %s ADD CONSTRAINT " EXCLUDING_CHECK " CHECK (%s IS NULL OR %s < %s OR %s >= %s)",
 					   set_quoted_name(set->default_partition), column,
 					   column, key_literal(&set->key, span.from), column, key_literal(&set->key, span.to)));
 	return true;
@@ -265,8 +275,7 @@ attach_all(void *arg)
 			owner_run(set->owner, psprintf("ALTER TABLE %s DROP CONSTRAINT " RANGE_CHECK, wanted->quoted));
 	}
 	if (excluded)
-		owner_run(set->owner, psprintf("ALTER TABLE %s DROP CONSTRAINT " EXCLUDING_CHECK,
-									   set_quoted_name(set->default_partition)));
+		drop_excluding_check(set);
 }
 
 void

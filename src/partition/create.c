@@ -62,10 +62,10 @@ take_slot(const Slot *slot, void *arg)
 		wanted->name = set_relation_name(set->partitions[slot->existing]);
 		wanted->status = "exists";
 	}
-	else if (!key_can_have(&set->key, slot->range.from) || !key_can_have(&set->key, slot->range.to))
-		wanted->status = "skipped: the key cannot have these bounds";
 	else if (slot->kind == SLOT_GAP && !creation->request->fill_gaps)
 		wanted->status = "skipped: a gap in the past; fill_gaps => true fills it";
+	else if (!key_can_have(&set->key, slot->range.from) || !key_can_have(&set->key, slot->range.to))
+		wanted->status = "skipped: the key cannot have these bounds";
 	else
 		wanted->to_create = true;
 	return true;
@@ -90,6 +90,7 @@ create_look(Creation *creation)
 	PartitionSet *set;
 	NamePattern pattern;
 	int			missing = 0;
+	int			unnamed = 0;
 
 	if (parent == NULL)
 		ereport(ERROR,
@@ -106,13 +107,16 @@ create_look(Creation *creation)
 	grid_plan(&set->grid, set->ranges, set->count, set_now(set, request->at),
 			  request->count, request->fill_gaps, take_slot, creation);
 	for (int i = 0; i < creation->count; i++)
+	{
 		missing += creation->wanted[i].to_create;
+		unnamed += creation->wanted[i].name == NULL;
+	}
 	if (creation->too_many || missing > CREATE_MOST)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("more than %d partitions of \"%s\" are missing", CREATE_MOST, set->name),
 				 errhint("Ask for fewer, without fill_gaps, or with a longer period.")));
-	if (missing == 0)
+	if (unnamed == 0)
 		return 0;
 
 	qsort(creation->wanted, creation->count, sizeof(Wanted), compare_wanted);

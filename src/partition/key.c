@@ -257,6 +257,8 @@ key_text(const Key *key, int64 value, pg_tz *zone)
 {
 	if (value == RANGE_MINVALUE || value == RANGE_MAXVALUE)
 		return NULL;
+	if (key_is_calendar(key) && (value == RANGE_INFINITE_PAST || value == RANGE_INFINITE_FUTURE))
+		return pstrdup(value == RANGE_INFINITE_PAST ? "-infinity" : "infinity");
 	/* a bound far from all calendars, which is never one of ours */
 	if (key->kind == KEY_UUID7 || key->kind == KEY_INTEGER || IS_VALID_TIMESTAMP(value))
 		return bare_text(key, value, zone ? zone : pg_tzset("GMT"));

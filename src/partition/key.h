@@ -25,6 +25,10 @@ typedef enum KeyKind
 								 * 1970 */
 } KeyKind;
 
+/* Bounds at an infinity of time, which are none without an end. */
+#define RANGE_INFINITE_PAST (RANGE_MINVALUE + 1)
+#define RANGE_INFINITE_FUTURE (RANGE_MAXVALUE - 1)
+
 #define UUID_TIME_BYTES 6
 #define UUID_TAIL_BYTES 10
 

@@ -26,6 +26,7 @@
 #include "partition/likeness_extras.h"
 #include "partition/name.h"
 #include "partition/owner.h"
+#include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -44,11 +45,21 @@ likeness_model(const PartitionSet *set)
 {
 	for (int i = set->count - 1; i >= 0; i--)
 	{
-		char		relkind = get_rel_relkind(set->partitions[i]);
+		Oid			partition = set->partitions[i];
+		char		relkind = get_rel_relkind(partition);
 
-		if (relkind == RELKIND_RELATION ||
-			(relkind == RELKIND_PARTITIONED_TABLE && has_subclass(set->partitions[i])))
-			return set->partitions[i];
+		if (relkind != RELKIND_RELATION &&
+			!(relkind == RELKIND_PARTITIONED_TABLE && has_subclass(partition)))
+			continue;
+		/* ALTER TABLE ... OWNER TO leaves the partitions to whom they were */
+		if (pg_class_aclcheck(partition, set->owner, ACL_SELECT) != ACLCHECK_OK)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("the owner of \"%s\" may not read its partition \"%s\"", set->name, set_relation_name(partition)),
+					 errdetail("A new one would be made like it, as the owner of the parent."),
+					 errhint("Give it to him: ALTER TABLE %s OWNER TO %s.", set_quoted_name(partition),
+							 quote_identifier(GetUserNameFromId(set->owner, false)))));
+		return partition;
 	}
 	return set->parent;
 }
@@ -312,22 +323,26 @@ likeness_create(Likeness *likeness, const char *name, const Range *range, const 
 	return quoted;
 }
 
+/* The name with its parent's changed, where it begins with that. */
+static char *
+in_name_of(const char *model_parent, const char *model, const char *parent)
+{
+	size_t		length = strlen(model_parent);
+	char	   *name = psprintf("%s%s", parent, model + Min(length, strlen(model)));
+
+	if (strncmp(model, model_parent, length) != 0 || model[length] == '\0' || strlen(name) >= NAMEDATALEN)
+		return pstrdup(model);
+	return name;
+}
+
 /* The name of a sub-partition: its model's, with the new parent's name in it. */
 static char *
 sub_name(const char *model_parent, const char *model, const char *parent, int number, Oid schema)
 {
-	char		name[NAMEDATALEN];
-	char	   *whole;
-	size_t		length = strlen(model_parent);
+	char	   *name = in_name_of(model_parent, model, parent);
 
-	if (strncmp(model, model_parent, length) == 0 && model[length] != '\0')
-		whole = psprintf("%s%s", parent, model + length);
-	else
-		whole = psprintf("%s_%d", parent, number);
-	if (strlen(whole) >= NAMEDATALEN)
-		name_number(parent, number, pg_mbcliplen, name);
-	else
-		strlcpy(name, whole, NAMEDATALEN);
+	if (strcmp(name, model) == 0)
+		name_number(parent, number, pg_mbcliplen, name = palloc(NAMEDATALEN));
 	return likeness_free_name(name, schema);
 }
 
@@ -375,7 +390,7 @@ create_same_column(Likeness *likeness, Relation model, const char *name, const c
 
 		if (!grid_next(&sub->grid, from, &part.to) || part.to > range->to)
 			part.to = range->to;
-		part_name = likeness_name(sub, &pattern, &part);
+		part_name = in_name_of(sub->name, likeness_name(sub, &pattern, &part), name);
 		if (OidIsValid(get_relname_relid(part_name, RelationGetNamespace(model))))
 			part_name = psprintf("%s_%d", name, ++number);
 		create_sub_partition(likeness, sub->partitions[sub->count - 1],

@@ -183,8 +183,14 @@ copy_columns(const Likeness *likeness, Relation model, const char *quoted)
 
 			deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT, &options, NULL, &count);
 			for (int o = 0; o < count; o++)
-				appendStringInfo(&sql, "%s ALTER COLUMN %s SET (%s)", sql.len == 0 ? "" : ",",
-								 quote_identifier(NameStr(column->attname)), TextDatumGetCString(options[o]));
+			{
+				char	   *option = TextDatumGetCString(options[o]);
+
+				/* some servers keep a note of their own there */
+				if (strncmp(option, "pg_", 3) != 0)
+					appendStringInfo(&sql, "%s ALTER COLUMN %s SET (%s)", sql.len == 0 ? "" : ",",
+									 quote_identifier(NameStr(column->attname)), option);
+			}
 		}
 		value = SysCacheGetAttr(ATTNUM, tuple, Anum_pg_attribute_attacl, &isnull);
 		if (!isnull)

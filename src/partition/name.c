@@ -359,12 +359,12 @@ name_default(const char *parent, const Period *period, const NameFields *first,
 
 /* FNV-1a */
 static uint32_t
-hash_text(const char *text)
+hash_text(const char *text, int length)
 {
 	uint32_t	hash = 2166136261u;
 
-	for (; *text !='\0'; text ++)
-		hash = (hash ^ (unsigned char) *text) *16777619u;
+	for (int i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char) text[i]) *16777619u;
 	return hash;
 }
 
@@ -385,7 +385,6 @@ name_build(const NamePattern *pattern, const NameFields *fields, NameClip clip,
 	}
 
 	/* what tells it from its siblings stays, if there is room */
-	snprintf(hash, sizeof(hash), "_%08" PRIx32, hash_text(whole));
 	if (head > 0 && (whole[head - 1] == '_' || whole[head - 1] == '-'))
 		head--;
 	tail = head < 0 ? 0 : length - head;
@@ -394,6 +393,7 @@ name_build(const NamePattern *pattern, const NameFields *fields, NameClip clip,
 		tail = 0;
 		head = length;
 	}
+	snprintf(hash, sizeof(hash), "_%08" PRIx32, hash_text(whole, head < 0 ? length : head));
 	head = clip(whole, head < 0 ? length : head, NAME_BYTES - tail - (int) strlen(hash));
 	memcpy(name, whole, head);
 	strcpy(name + head, hash);

@@ -53,6 +53,8 @@ set_parse_period(const PartitionSet *set, const char *text)
 		period.count = interval->month != 0 ? interval->month :
 			interval->day != 0 ? interval->day : interval->time;
 	}
+	if (set->key.kind == KEY_DATE && period.unit == PERIOD_USECS && period.count % USECS_A_DAY != 0)
+		refuse_period(set, text);
 	if (period.count < 1 || (period.unit == PERIOD_MONTHS && period.count > 12 * 1000))
 		refuse_period(set, text);
 	return period;

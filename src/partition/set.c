@@ -99,10 +99,15 @@ read_key(Relation parent, PartitionSet *set)
 	set->nullable = !TupleDescAttr(RelationGetDescr(parent), set->column - 1)->attnotnull;
 }
 
-/* The first column's value of a bound, RANGE_MINVALUE or RANGE_MAXVALUE. */
+/*
+ * The first column's value of a bound, RANGE_MINVALUE or RANGE_MAXVALUE.  What
+ * is infinite in time lies within these two.
+ */
 static int64
 bound_value(const PartitionSet *set, PartitionBoundInfo bounds, int i, Relation parent)
 {
+	int64		value;
+
 	if (bounds->kind[i][0] == PARTITION_RANGE_DATUM_MINVALUE)
 		return RANGE_MINVALUE;
 	if (bounds->kind[i][0] == PARTITION_RANGE_DATUM_MAXVALUE)
@@ -112,7 +117,11 @@ bound_value(const PartitionSet *set, PartitionBoundInfo bounds, int i, Relation 
 		if (bounds->kind[i][column] != PARTITION_RANGE_DATUM_MINVALUE)
 			refuse(parent, "Its ranges differ in other columns than the first one: theirs must begin and end with MINVALUE.");
 	}
-	return key_value(&set->key, bounds->datums[i][0]);
+	value = key_value(&set->key, bounds->datums[i][0]);
+	if (!key_is_calendar(&set->key))
+		return value;
+	return value == RANGE_MINVALUE ? RANGE_INFINITE_PAST :
+		value == RANGE_MAXVALUE ? RANGE_INFINITE_FUTURE : value;
 }
 
 /* What follows the time in the bounds' UUIDs must be the same in all. */
