@@ -158,16 +158,29 @@ attach_judge_default(Creation *creation)
  * a foreign key of the parent refers to, and the default partition.
  */
 static void
-lock_neighbours(const PartitionSet *set)
+lock_neighbours(const Creation *creation)
 {
+	const PartitionSet *set = creation->set;
 	Relation	parent = relation_open(set->parent, NoLock);
+	List	   *keys = RelationGetFKeyList(parent);
+	PoliteLock *locks = palloc_array(PoliteLock, list_length(keys) + 1);
 	ListCell   *cell;
+	int			count = 0;
 
 	if (OidIsValid(set->default_partition))
-		polite_lock(set->default_partition, AccessExclusiveLock);
-	foreach(cell, RelationGetFKeyList(parent))
-		polite_lock(((ForeignKeyCacheInfo *) lfirst(cell))->confrelid, ShareRowExclusiveLock);
+		locks[count++] = (PoliteLock)
+	{
+		set->default_partition, AccessExclusiveLock
+	};
+	foreach(cell, keys)
+		locks[count++] = (PoliteLock)
+	{
+		((ForeignKeyCacheInfo *) lfirst(cell))->confrelid, ShareRowExclusiveLock
+	};
 	relation_close(parent, NoLock);
+	if (count > 0)
+		polite_lock_all(psprintf("attach partitions to \"%s\"", set->name),
+						creation->request->window_ms, locks, count);
 }
 
 /* So few pages are scanned sooner than a CHECK is made. */
@@ -246,16 +259,14 @@ move_rows(const PartitionSet *set, const Wanted *wanted)
 					   columns, wanted->quoted, columns, columns));
 }
 
-/* A turn: locks what is in the way, and attaches all new partitions. */
-static void
-attach_all(void *arg)
+void
+attach_partitions(Creation *creation)
 {
-	Creation   *creation = arg;
 	PartitionSet *set = creation->set;
 	bool		has_default = OidIsValid(set->default_partition);
 	bool		excluded;
 
-	lock_neighbours(set);
+	lock_neighbours(creation);
 	for (int i = 0; has_default && i < creation->count; i++)
 	{
 		if (creation->wanted[i].check != NULL)
@@ -276,11 +287,4 @@ attach_all(void *arg)
 	}
 	if (excluded)
 		drop_excluding_check(set);
-}
-
-void
-attach_partitions(Creation *creation)
-{
-	polite_run(psprintf("attach partitions to \"%s\"", creation->set->name),
-			   creation->request->window_ms, attach_all, creation);
 }

@@ -133,20 +133,25 @@ create_look(Creation *creation)
 	return missing;
 }
 
-/* A turn: the parent's lock keeps other calls and other DDL out. */
+/*
+ * The parent's lock keeps other calls and other DDL out; the model is read.
+ * Which one is the model may change before the lock is there: a lock too many.
+ */
 static void
-lock_parent(void *arg)
+lock_parent(const Creation *creation, const char *what)
 {
-	Creation   *creation = arg;
+	PoliteLock	locks[] = {
+		{creation->set->parent, ShareUpdateExclusiveLock},
+		{likeness_model(creation->set), AccessShareLock}
+	};
 
-	polite_lock(creation->request->parent, ShareUpdateExclusiveLock);
+	polite_lock_all(what, creation->request->window_ms, locks, lengthof(locks));
 }
 
 /* Makes the tables, which stand alone until they are attached. */
 static void
-create_tables(void *arg)
+create_tables(Creation *creation)
 {
-	Creation   *creation = arg;
 	PartitionSet *set = creation->set;
 	Likeness	likeness = {set, likeness_model(set), GetUserId(), NULL};
 
@@ -182,15 +187,14 @@ record(const Creation *creation)
 void
 create_partitions(Creation *creation)
 {
-	const CreateRequest *request = creation->request;
 	char	   *what = psprintf("create partitions of \"%s\"", creation->set->name);
 
-	polite_run(what, request->window_ms, lock_parent, creation);
+	lock_parent(creation, what);
 	/* somebody else may have made them before the lock was there */
 	if (create_look(creation) == 0)
 		return;
 	attach_judge_default(creation);
-	polite_run(what, request->window_ms, create_tables, creation);
+	create_tables(creation);
 	attach_partitions(creation);
 	record(creation);
 }

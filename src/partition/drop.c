@@ -67,7 +67,7 @@ size_of(Oid partition)
 }
 
 void
-drop_look(Retirement *retirement)
+drop_look(Retirement *retirement, bool locked)
 {
 	const DropRequest *request = retirement->request;
 	SetOptions	options = {NULL, NULL, NULL};
@@ -104,7 +104,7 @@ drop_look(Retirement *retirement)
 		retired->partition = set->partitions[i];
 		retired->range = set->ranges[i];
 		retired->name = set_relation_name(retired->partition);
-		retired->size_bytes = size_of(retired->partition);
+		retired->size_bytes = request->dry_run || locked ? size_of(retired->partition) : 0;
 		retired->status = request->dry_run ?
 			(request->detach_only || request->move_to_schema != NULL ? "would be detached" : "would be dropped") :
 			request->move_to_schema != NULL ? psprintf("moved to schema \"%s\"", request->move_to_schema) :
@@ -153,17 +153,29 @@ refuse_referenced(const Retired *retired)
 	relation_close(rel, NoLock);
 }
 
-/* A turn: the parent first, as everybody does who uses it. */
+/* The parent first, as everybody does who uses it. */
 static void
-lock_all(void *arg)
+lock_all(const Retirement *retirement)
 {
-	Retirement *retirement = arg;
+	PoliteLock *locks = palloc_array(PoliteLock, retirement->count + 2);
+	int			count = 0;
 
-	polite_lock(retirement->request->parent, AccessExclusiveLock);
+	locks[count++] = (PoliteLock)
+	{
+		retirement->request->parent, AccessExclusiveLock
+	};
 	if (OidIsValid(retirement->set->default_partition))
-		polite_lock(retirement->set->default_partition, AccessExclusiveLock);
+		locks[count++] = (PoliteLock)
+	{
+		retirement->set->default_partition, AccessExclusiveLock
+	};
 	for (int i = 0; i < retirement->count; i++)
-		polite_lock(retirement->retired[i].partition, AccessExclusiveLock);
+		locks[count++] = (PoliteLock)
+	{
+		retirement->retired[i].partition, AccessExclusiveLock
+	};
+	polite_lock_all(psprintf("retire partitions of \"%s\"", retirement->set->name),
+					retirement->request->window_ms, locks, count);
 }
 
 static void
@@ -201,10 +213,9 @@ drop_partitions(Retirement *retirement)
 		(void) get_namespace_oid(request->move_to_schema, false);
 	if (retirement->count == 0)
 		return;
-	polite_run(psprintf("retire partitions of \"%s\"", retirement->set->name),
-			   request->window_ms, lock_all, retirement);
+	lock_all(retirement);
 	/* somebody else may have dropped some before the locks were there */
-	drop_look(retirement);
+	drop_look(retirement, true);
 	detach = request->detach_only || request->move_to_schema != NULL ||
 		is_referenced(request->parent);
 	for (int i = 0; i < retirement->count; i++)

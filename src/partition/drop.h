@@ -48,8 +48,11 @@ typedef struct Retirement
 	Retired    *retired;
 } Retirement;
 
-/* Says what is old enough: fills in set, count and retired. */
-extern void drop_look(Retirement *retirement);
+/*
+ * Says what is old enough: fills in set, count and retired.  Sizes are looked
+ * up for a dry run, and when all is locked.
+ */
+extern void drop_look(Retirement *retirement, bool locked);
 
 /* Does it in the current transaction. */
 extern void drop_partitions(Retirement *retirement);

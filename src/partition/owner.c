@@ -11,6 +11,7 @@
 
 #include "executor/spi.h"
 #include "partition/owner.h"
+#include "settings.h"
 #include "utils/guc.h"
 
 void
@@ -23,6 +24,13 @@ owner_begin(Oid role, AsOwner *before)
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	/* what a statement does not name is the database's, not the session's */
 	(void) set_config_option("default_tablespace", "", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+
+	/*
+	 * what could be in use was locked before: the rest fails sooner than it
+	 * waits
+	 */
+	(void) set_config_option("lock_timeout", psprintf("%d", setting_max_lock_wait_ms), PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 

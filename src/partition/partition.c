@@ -202,7 +202,7 @@ drop_old_partitions(FunctionCallInfo fcinfo, DropRequest *request)
 
 	set_check_rights(request->parent);
 	retirement.request = request;
-	drop_look(&retirement);
+	drop_look(&retirement, false);
 	if (retirement.count > 0 && !request->dry_run)
 	{
 		PreventCommandIfReadOnly("drop_old_partitions()");

@@ -25,16 +25,14 @@
 #define FIRST_PAUSE_MS 20
 #define LONGEST_PAUSE_MS 500
 
-/* What the step of a turn needs to know. */
+/* What a turn needs to know. */
 typedef struct Turn
 {
-	PoliteStep	step;
-	void	   *arg;
+	const PoliteLock *locks;
+	int			count;
 	int			turn_ms;
 	bool		patient;		/* wait behind old transactions, too */
 } Turn;
-
-static const Turn *current_turn = NULL;
 
 /*
  * A turn lasts for half of what others may have to wait: the other half is for
@@ -46,21 +44,15 @@ longest_turn(void)
 	return Max(setting_max_lock_wait_ms / 2, 1);
 }
 
+/* The time after which a lock is no longer waited for, in this turn. */
 static void
-take_turn(void *arg)
+set_lock_timeout(int ms)
 {
-	Turn	   *turn = arg;
-	const Turn *outer = current_turn;
-	int			nest = NewGUCNestLevel();
 	char		timeout[16];
 
-	snprintf(timeout, sizeof(timeout), "%d", turn->turn_ms);
+	snprintf(timeout, sizeof(timeout), "%d", Max(ms, 1));
 	(void) set_config_option("lock_timeout", timeout, PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	current_turn = turn;
-	turn->step(turn->arg);
-	current_turn = outer;
-	AtEOXact_GUC(true, nest);
 }
 
 /*
@@ -95,31 +87,62 @@ find_holder(Oid relation, LOCKMODE mode, double *age_ms)
 	return pid;
 }
 
-void
-polite_lock(Oid relation, LOCKMODE mode)
+/*
+ * A transaction that is older than a turn will hardly end in one: to wait
+ * behind it would only stop the others.
+ */
+static void
+refuse_old_holder(const PoliteLock *lock)
 {
 	double		age_ms;
-	int			pid;
+	int			pid = find_holder(lock->relation, lock->mode, &age_ms);
 
-	Assert(current_turn != NULL);
-	if (ConditionalLockRelationOid(relation, mode))
-		return;
-
-	/*
-	 * A transaction that is older than a turn will hardly end in one: to wait
-	 * behind it would only stop the others.
-	 */
-	pid = find_holder(relation, mode, &age_ms);
-	if (pid != 0 && age_ms > longest_turn() && !current_turn->patient)
+	if (pid != 0 && age_ms > longest_turn())
 	{
-		char	   *name = get_rel_name(relation);
+		char	   *name = get_rel_name(lock->relation);
 
 		ereport(ERROR,
 				(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 				 errmsg("process %d holds a lock on \"%s\" in a transaction of %.0f ms",
 						pid, name ? name : "?", age_ms)));
 	}
-	LockRelationOid(relation, mode);
+}
+
+/* One turn: waits for all of them together no longer than it lasts. */
+static void
+take_turn(void *arg)
+{
+	const Turn *turn = arg;
+	TimestampTz begin = GetCurrentTimestamp();
+	int			nest = NewGUCNestLevel();
+
+	for (int i = 0; i < turn->count; i++)
+	{
+		const PoliteLock *lock = &turn->locks[i];
+
+		if (ConditionalLockRelationOid(lock->relation, lock->mode))
+			continue;
+		if (!turn->patient)
+			refuse_old_holder(lock);
+		set_lock_timeout(turn->turn_ms - (int) ((GetCurrentTimestamp() - begin) / 1000));
+		LockRelationOid(lock->relation, lock->mode);
+	}
+	AtEOXact_GUC(false, nest);
+}
+
+/* Without waiting: most often nobody is in the way. */
+static bool
+lock_at_once(const PoliteLock *locks, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (ConditionalLockRelationOid(locks[i].relation, locks[i].mode))
+			continue;
+		while (--i >= 0)
+			UnlockRelationOid(locks[i].relation, locks[i].mode);
+		return false;
+	}
+	return true;
 }
 
 /* Between half and one and a half times as long, so that two do not keep step. */
@@ -138,13 +161,14 @@ pause_turns(int pause_ms)
 }
 
 void
-polite_run(const char *what, int window_ms, PoliteStep step, void *arg)
+polite_lock_all(const char *what, int window_ms, const PoliteLock *locks, int count)
 {
 	TimestampTz begin = GetCurrentTimestamp();
-	Turn		turn = {step, arg, FIRST_TURN_MS, false};
-	const Turn *outer = current_turn;
+	Turn		turn = {locks, count, FIRST_TURN_MS, false};
 	int			pause_ms = FIRST_PAUSE_MS;
 
+	if (lock_at_once(locks, count))
+		return;
 	for (;;)
 	{
 		ErrorData  *error;
@@ -154,7 +178,6 @@ polite_run(const char *what, int window_ms, PoliteStep step, void *arg)
 		/* where transactions are never short, each of them may be the last */
 		turn.patient = elapsed_ms > window_ms / 2.0;
 		error = guard_try(take_turn, &turn);
-		current_turn = outer;
 		if (error == NULL)
 			return;
 		if (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&

@@ -20,19 +20,19 @@
 
 #include "storage/lockdefs.h"
 
-typedef void (*PoliteStep) (void *arg);
+typedef struct PoliteLock
+{
+	Oid			relation;
+	LOCKMODE	mode;
+} PoliteLock;
 
 /*
- * Runs step(arg) in turns, each in a subtransaction (outside a transaction, in
- * one of its own), until one of them gets all of its locks.  Other errors pass
- * through.  After window_ms the last turn's error is raised as
- * lock_not_available; "what" completes "could not lock what is needed to".
- * Whatever the step locks by itself is waited for as long as a turn lasts.
+ * Locks all of them, in that order, until the transaction ends.  In turns,
+ * each in a subtransaction; after window_ms the last turn's error is raised as
+ * lock_not_available, where "what" completes "could not lock what is needed
+ * to".  Called in a transaction.
  */
-extern void polite_run(const char *what, int window_ms, PoliteStep step,
-					   void *arg);
-
-/* Within such a step: locks the relation until the transaction ends. */
-extern void polite_lock(Oid relation, LOCKMODE mode);
+extern void polite_lock_all(const char *what, int window_ms,
+							const PoliteLock *locks, int count);
 
 #endif							/* DBMAINT_POLITE_H */
