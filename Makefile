@@ -25,6 +25,7 @@ SQL_PIECES = \
 	src/latency/latency.sql \
 	src/packed/packed.sql \
 	src/history/rollup.sql \
+	src/history/rollup_hours.sql \
 	src/history/history.sql \
 	src/collect/collect.sql \
 	src/collect/series.sql \
@@ -45,20 +46,41 @@ SQL_PIECES = \
 	src/object/table_health.sql \
 	src/object/advice_indexes.sql \
 	src/object/advice_missing.sql \
+	src/pool/pool.sql \
 	src/history/rollup_totals.sql \
 	src/history/daily_totals.sql \
 	src/partition/partition.sql \
+	src/history/rollup_months.sql \
+	src/pool/pool_totals.sql \
+	src/job/job.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \
 	src/health/checks_storage.sql \
+	src/health/checks_pool.sql \
 	src/health/health.sql \
 	src/forecast/forecast.sql \
 	src/forecast/capacity.sql \
 	src/alert/rules.sql \
+	src/alert/set_rule.sql \
+	src/alert/silences.sql \
 	src/alert/incidents.sql \
+	src/alert/transitions.sql \
+	src/alert/alerts.sql \
+	src/alert/backtest.sql \
+	src/evidence/relations.sql \
+	src/evidence/evidence.sql \
+	src/evidence/sections_sessions.sql \
+	src/evidence/sections_history.sql \
+	src/evidence/sections_subject.sql \
+	src/evidence/cause.sql \
+	src/evidence/explain.sql \
+	src/evidence/incident.sql \
+	src/health/daily_check.sql \
 	src/history/report.sql \
 	src/history/report_totals.sql \
+	src/alert/report_alerts.sql \
+	src/pool/pool_report.sql \
 	src/history/looking.sql
 
 DATA_built = $(EXTENSION)--$(EXTVERSION).sql
@@ -68,7 +90,9 @@ DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 #	NETWORK_MODULES	the rooms that have one; the library is dbmaint_<room>
 #	MODULE_LIBS_<room>	what it links
 #	MODULE_CPPFLAGS_<room>	where the headers are
-NETWORK_MODULES =
+NETWORK_MODULES = pool
+MODULE_CPPFLAGS_pool = -I$(shell $(PG_CONFIG) --includedir)
+MODULE_LIBS_pool = -L$(shell $(PG_CONFIG) --libdir) -lpq -lpthread
 NETWORK_LIBRARIES = $(NETWORK_MODULES:%=dbmaint_%$(DLSUFFIX))
 
 PG_CPPFLAGS = -I$(srcdir)/src -DDBMAINT_VERSION='"$(EXTVERSION)"'

@@ -58,7 +58,7 @@ SELECT $$DO 'BEGIN IF current_setting(''dbmaint.critical_indexes'') <> '''' THEN
 \set ECHO all
 
 -- the same from the days, when the snapshots are gone
-SELECT sum(dbmaint_roll_up('2026-06-15 01:00+00')) FROM generate_series(1, 45);
+SELECT sum(dbmaint_roll_up('2026-06-15 01:00+00')) FROM generate_series(1, 90);
 TRUNCATE dbmaint_statement_snapshots, dbmaint_index_snapshots, dbmaint_table_snapshots;
 SELECT count(*) FROM (SELECT * FROM dbmaint_weekly_report('2026-06-15') WHERE section IN ('statements', 'indexes') EXCEPT TABLE week) AS different;
 SELECT item, value, previous FROM dbmaint_monthly_audit('2026-06-15') WHERE section IN ('statements', 'indexes') AND value IS NOT NULL;

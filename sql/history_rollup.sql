@@ -139,7 +139,7 @@ SELECT count(*) FROM dbmaint_hourly_metrics;
 SELECT dbmaint_roll_up('2028-01-03 10:30+00');
 SELECT dbmaint_expire_history('2028-01-03 10:30+00');
 SELECT dbmaint_expire_history('2028-01-03 10:30+00');
-SELECT min(hour), max(hour) FROM dbmaint_hourly_metrics;
+SELECT day, hours FROM dbmaint_packed_hours ORDER BY day;
 SELECT min(day), max(day) FROM dbmaint_daily_metrics;
 SELECT dbmaint_expire_history('2030-01-03 00:00+00');
 SELECT dbmaint_expire_history('2030-01-03 00:00+00');
@@ -148,15 +148,18 @@ SELECT fill('2026-01-01 00:00+00', 72);
 SELECT dbmaint_roll_up('2028-01-01 10:30+00');
 SELECT count(*), min(hour) FROM dbmaint_hourly_metrics;
 SELECT count(*) FROM dbmaint_daily_metrics;
+-- the hours are packed, the samples still there: they are not made again
+SELECT dbmaint_roll_up('2028-01-01 10:30+00');
+SELECT day, hours FROM dbmaint_packed_hours;
 SELECT dbmaint_roll_up('2028-01-01 10:30+00');
 TRUNCATE performance_metrics;
 
 -- the sampler's turn rolls up before it expires
-TRUNCATE dbmaint_hourly_metrics, dbmaint_daily_metrics;
+TRUNCATE dbmaint_hourly_metrics, dbmaint_packed_hours, dbmaint_daily_metrics;
 SELECT fill('2026-01-01 00:00+00', 6 * 72);
 SELECT * FROM dbmaint_run_due('2026-06-01 00:00+00') WHERE collector IN ('roll-up', 'history');
 SELECT count(*) FROM performance_metrics;
-SELECT sum(sample_count) FROM dbmaint_hourly_metrics;
+SELECT sum(sample_count) FROM dbmaint_metrics_by('hour', to_at => '2026-05-01');
 SELECT sum(sample_count) FROM dbmaint_daily_metrics;
 -- other people's code on the tables would run as superuser
 CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -166,7 +169,7 @@ DROP TRIGGER trap ON dbmaint_daily_metrics;
 SELECT * FROM dbmaint_run_due('2026-06-02 00:10+00') WHERE collector IN ('roll-up', 'history');
 
 -- values that no sampler writes do not stop it
-TRUNCATE performance_metrics, dbmaint_hourly_metrics, dbmaint_daily_metrics;
+TRUNCATE performance_metrics, dbmaint_hourly_metrics, dbmaint_packed_hours, dbmaint_daily_metrics;
 INSERT INTO performance_metrics ("timestamp", database_oid, query_count, response_time_ms, wal_bytes, load_1m, temp_bytes)
 SELECT timestamptz '2026-07-01 00:00+00' + n * interval '1 minute', d.oid, q, ms, w, ms, NULL
   FROM pg_database AS d,
@@ -177,7 +180,7 @@ SELECT dbmaint_roll_up('2026-07-02 00:00+00');
 SELECT query_count, response_time_sum_ms, wal_bytes, temp_bytes, max_load_1m, dbmaint_histogram_count(response_time_histogram) AS means FROM dbmaint_daily_metrics;
 
 -- an empty history
-TRUNCATE performance_metrics, dbmaint_hourly_metrics, dbmaint_daily_metrics;
+TRUNCATE performance_metrics, dbmaint_hourly_metrics, dbmaint_packed_hours, dbmaint_daily_metrics;
 SELECT dbmaint_roll_up('2026-07-02 00:00+00');
 SELECT count(*) FROM dbmaint_metrics_by(NULL);
 SELECT * FROM dbmaint_response_time('-infinity', 'infinity');

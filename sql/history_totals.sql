@@ -34,7 +34,7 @@ SELECT day, complete, observed_hours, statement_id, query_id, query, database = 
   FROM dbmaint_statement_daily('2025-12-31 00:00+00', '2026-01-02 00:00+00');
 -- of a thousand the busiest, and the rest in one row: sums are those of all
 CREATE TEMP TABLE second_day AS SELECT * FROM dbmaint_statement_daily('2026-01-02 00:00+00', '2026-01-03 00:00+00');
-SELECT count(*) <= 301 AS bounded, bool_or(statement_id = 1000) AS slowest, count(*) FILTER (WHERE statement_id IS NULL) AS others,
+SELECT count(*) <= 231 AS bounded, bool_or(statement_id = 1000) AS slowest, count(*) FILTER (WHERE statement_id IS NULL) AS others,
        sum(calls) AS calls, sum(total_time_ms) AS ms, sum(wal_bytes) AS wal FROM second_day;
 SELECT calls, query, database FROM second_day WHERE statement_id IS NULL;
 CREATE TEMP TABLE from_snapshots AS SELECT * FROM dbmaint_statement_daily('-infinity', 'infinity');
@@ -44,7 +44,7 @@ SELECT dbmaint_roll_up_totals('2026-01-03 23:00+00', 1);
 SELECT day, snapshots, observed_hours, complete, statement_ids, calls, total_exec_time_us FROM dbmaint_daily_statements;
 SELECT dbmaint_roll_up_totals('2026-01-03 23:00+00', 5);
 SELECT dbmaint_roll_up_totals('2026-01-03 23:00+00', 5);
-SELECT day, snapshots, dbmaint_packed_count(statement_ids) <= 301 AS bounded FROM dbmaint_daily_statements ORDER BY day;
+SELECT day, snapshots, dbmaint_packed_count(statement_ids) <= 231 AS bounded FROM dbmaint_daily_statements ORDER BY day;
 SELECT dbmaint_roll_up('2026-01-04 00:00+00');
 SELECT dbmaint_roll_up('2026-01-04 00:00+00');
 SELECT count(*) FROM (SELECT * FROM dbmaint_statement_daily('-infinity', 'infinity') EXCEPT SELECT * FROM from_snapshots) AS different;

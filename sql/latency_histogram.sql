@@ -10,7 +10,8 @@ SELECT '1|'::dbmaint_histogram;
 SELECT '1|40:3,41:7,1024:2'::dbmaint_histogram;
 SELECT '1|0:1,4261412864:9223372036854775806'::dbmaint_histogram;
 SELECT ''::dbmaint_histogram;
-SELECT '2|40:3'::dbmaint_histogram;
+SELECT '3|40:3'::dbmaint_histogram;
+SELECT '2|65:3'::dbmaint_histogram;
 SELECT '1|40:3,'::dbmaint_histogram;
 SELECT '1|40:3 '::dbmaint_histogram;
 SELECT '1|40:-3'::dbmaint_histogram;
@@ -131,7 +132,9 @@ SELECT count(*) AS histograms, count(*) FILTER (WHERE copy_binary(dbmaint_histog
 FROM histogram_random WHERE h IS NOT NULL;
 \set VERBOSITY terse
 SELECT copy_binary('');
-SELECT copy_binary('\x02');
+SELECT copy_binary('\x03');
+SELECT copy_binary('\x0200');
+SELECT copy_binary('\x02ffff');
 SELECT copy_binary('\x0100');
 SELECT copy_binary('\x010080');
 SELECT copy_binary('\x010000');
@@ -186,5 +189,27 @@ FROM pg_proc AS p
 WHERE p.proname ~ '^dbmaint_(histogram|percentile)' AND obj_description(p.oid, 'pg_proc') IS NULL;
 SELECT obj_description('dbmaint_histogram'::regtype, 'pg_type') IS NOT NULL AS type_commented;
 
+-- coarse histograms: the same values, fewer buckets, percentiles within 2 %
+SELECT dbmaint_histogram_coarse('1|'), dbmaint_histogram_coarse('1|40:3,65:1,127:2,154:1,4194304:7'), '2|'::dbmaint_histogram;
+SELECT h, h::text::dbmaint_histogram::text = h::text AS text, dbmaint_histogram_count(h) AS n,
+       dbmaint_percentile(h, 0) AS p0, dbmaint_percentile(h, 0.5) AS p50, dbmaint_percentile(h, 1) AS p100, dbmaint_histogram_count_above(h, 0.127) AS above
+  FROM (VALUES ('2|40:3,64:1,124:2,152:1'::dbmaint_histogram), ('2|4160749568:9223372036854775807')) AS v(h);
+SELECT dbmaint_histogram_coarse(dbmaint_histogram_coarse('1|65:1')) AS twice;
+-- merged with others it makes them coarse, in every order and in parallel
+SELECT dbmaint_histogram_merge(h ORDER BY place), dbmaint_histogram_merge(h ORDER BY place DESC)
+  FROM (VALUES (1, '1|65:1,67:2'::dbmaint_histogram), (2, '2|64:1'), (3, NULL), (4, '1|64:5')) AS v(place, h);
+CREATE TABLE both_kinds AS
+SELECT i, CASE WHEN i % 2 = 0 THEN h ELSE dbmaint_histogram_coarse(h) END AS h, h AS fine
+  FROM (SELECT i, dbmaint_histogram_agg(exp((i * j * j % 1009)::float8 / 80)) AS h FROM generate_series(1, 400) AS i, generate_series(1, 50) AS j GROUP BY i) AS f;
+SELECT max(abs(dbmaint_percentile(dbmaint_histogram_coarse(fine), f) / dbmaint_percentile(fine, f) - 1)) < 0.0282 AS near,
+       bool_and(dbmaint_histogram_count(dbmaint_histogram_coarse(fine)) = dbmaint_histogram_count(fine)) AS whole,
+       bool_and(dbmaint_histogram_send(dbmaint_histogram_coarse(fine)) = dbmaint_histogram_send(dbmaint_histogram_coarse(fine)::text::dbmaint_histogram)) AS one_form
+  FROM both_kinds, unnest(ARRAY[0.0, 0.3, 0.5, 0.95, 0.99, 1.0]) AS f;
+SELECT dbmaint_histogram_merge(h)::text = dbmaint_histogram_coarse(dbmaint_histogram_merge(fine))::text AS merged FROM both_kinds;
+ALTER TABLE both_kinds SET (parallel_workers = 2);
+SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0;
+SELECT dbmaint_histogram_merge(h)::text = dbmaint_histogram_coarse(dbmaint_histogram_merge(fine))::text AS merged FROM both_kinds;
+RESET parallel_setup_cost; RESET parallel_tuple_cost; RESET min_parallel_table_scan_size;
+DROP TABLE both_kinds;
 DROP TABLE histogram_values, histogram_parts, histogram_serial, histogram_random, histogram_large, copied;
 DROP FUNCTION copy_binary(bytea), damaged(text, text), damaged(bytea), fuzz(int, text, text, text[]);

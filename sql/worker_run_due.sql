@@ -35,7 +35,7 @@ SELECT count(*) FROM dbmaint_run_due('2026-01-02 00:00:00+00');
 SELECT pg_sleep(0.15);
 SELECT 1 / 0;
 SELECT count(*) FROM dbmaint_run_due('2026-01-02 00:00:10+00');
-SELECT query_count, slow_query_count, failed_query_count,
+SELECT query_count, slow_query_count >= 1 AS slow, failed_query_count,
        p50_ms < p99_ms AS percentiles, max_ms >= 150 AS max,
        response_time_ms < max_ms AS mean,
        dbmaint_histogram_count(latency_histogram) = query_count AS histogram

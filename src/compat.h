@@ -71,6 +71,27 @@
 #define PROCESS_UTILITY_PASS \
 	pstmt, queryString, readOnlyTree, context, params, queryEnv, dest, qc
 
+/* 18: pg_noreturn stands before a function, where an attribute stood after it. */
+#ifndef pg_noreturn
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
+/* 19: log_min_messages is one a type of process. */
+#if PG_VERSION_NUM >= 190000
+#define LOG_MIN_MESSAGES log_min_messages[MyBackendType]
+#else
+#define LOG_MIN_MESSAGES log_min_messages
+#endif
+
+/* 18: PortalRun lost run_once. */
+#if PG_VERSION_NUM >= 180000
+#define PORTAL_RUN_ALL(portal, receiver, completion) \
+	PortalRun(portal, FETCH_ALL, true, receiver, receiver, completion)
+#else
+#define PORTAL_RUN_ALL(portal, receiver, completion) \
+	PortalRun(portal, FETCH_ALL, true, true, receiver, receiver, completion)
+#endif
+
 /* 19: the postmaster itself ends a worker that stands in the way of DDL. */
 #if PG_VERSION_NUM >= 190000
 #define WORKER_INTERRUPTIBLE BGWORKER_INTERRUPTIBLE
@@ -206,12 +227,37 @@ relation_file_path(Oid database, Oid tablespace, Oid file)
 #endif
 }
 
+/* 16: object_ownercheck() took the place of one function a catalog. */
+#if PG_VERSION_NUM >= 160000
+#define OWNS_RELATION(relation, role) \
+	object_ownercheck(RelationRelationId, relation, role)
+#else
+#define OWNS_RELATION(relation, role) pg_class_ownercheck(relation, role)
+#endif
+
+/* 17: the privilege MAINTAIN. */
+#if PG_VERSION_NUM >= 170000
+#define MAY_MAINTAIN(relation, role) \
+	(pg_class_aclcheck(relation, role, ACL_MAINTAIN) == ACLCHECK_OK)
+#else
+#define MAY_MAINTAIN(relation, role) OWNS_RELATION(relation, role)
+#endif
+
 /* 16: palloc_object() and its kin. */
 #ifndef palloc_object
 #define palloc_object(type) ((type *) palloc(sizeof(type)))
 #define palloc0_object(type) ((type *) palloc0(sizeof(type)))
 #define palloc_array(type, count) ((type *) palloc(sizeof(type) * (count)))
 #define palloc0_array(type, count) ((type *) palloc0(sizeof(type) * (count)))
+#endif
+
+/* 16: what a check hook hands over comes from allocators of their own. */
+#if PG_VERSION_NUM >= 160000
+#define setting_strdup(string) guc_strdup(LOG, string)
+#define setting_free(pointer) guc_free(pointer)
+#else
+#define setting_strdup(string) strdup(string)
+#define setting_free(pointer) free(pointer)
 #endif
 
 /*

@@ -21,11 +21,13 @@ char	   *setting_databases = NULL;
 char	   *setting_home_database = NULL;
 int			setting_sample_interval_s = 10;
 int			setting_pool_interval_s = 60;
+const char *setting_pgbouncer_conninfo = "";
 int			setting_statements_interval_s = 300;
 int			setting_objects_interval_s = 1800;
 int			setting_activity_interval_ms = 1000;
 int			setting_activity_history_interval_s = 60;
 int			setting_signals_interval_s = 60;
+int			setting_evidence_timeout_ms = 1000;
 int			setting_retention_min = 35 * 24 * 60;
 int			setting_rollup_retention_min = 730 * 24 * 60;
 int			setting_max_history_size_mb = 1024;
@@ -39,6 +41,12 @@ int			setting_max_pending_jobs = 1000;
 int			setting_job_timeout_s = 6 * 60 * 60;
 int			setting_recorder_size_kb = 4096;
 int			setting_max_lock_wait_ms = 200;
+
+/* What the server knows of a setting that may hold a password. */
+#define HIDDEN "********"
+#define SECRET_LENGTH 4096
+
+static char *shown_pgbouncer_conninfo = NULL;
 
 typedef struct IntSetting
 {
@@ -65,6 +73,9 @@ typedef struct StringSetting
 
 static bool check_list(char **newval, void **extra, GucSource source);
 static bool check_database_name(char **newval, void **extra, GucSource source);
+static bool check_pgbouncer_conninfo(char **newval, void **extra, GucSource source);
+static void assign_pgbouncer_conninfo(const char *newval, void *extra);
+static const char *show_pgbouncer_conninfo(void);
 
 static const IntSetting int_settings[] =
 {
@@ -120,6 +131,10 @@ static const IntSetting int_settings[] =
 		"Time that others may have to wait behind a lock that dbmaint waits for.",
 		NULL,
 	&setting_max_lock_wait_ms, 200, 10, 60000, GUC_UNIT_MS},
+	{"dbmaint.evidence_timeout",
+		"Time that collecting the evidence of an alert may take.",
+		"An alert whose evidence takes longer goes without it. Zero means that none is collected.",
+	&setting_evidence_timeout_ms, 1000, 0, 60000, GUC_UNIT_MS},
 	{"dbmaint.max_runners",
 		"Jobs that may run at a time, each in a database of its own.",
 		NULL,
@@ -193,6 +208,62 @@ check_database_name(char **newval, void **extra, GucSource source)
 	return true;
 }
 
+/*
+ * The connection string may hold a password, and the postmaster logs the value
+ * of a setting that a reload changes.  So the server is given asterisks, always
+ * the same, and what stands for it goes along as the hooks' extra.
+ */
+static bool
+check_pgbouncer_conninfo(char **newval, void **extra, GucSource source)
+{
+	/* a parallel worker is given what the leader's server knows */
+	bool		hidden = strcmp(*newval, HIDDEN) == 0;
+	const char *real = hidden ? setting_pgbouncer_conninfo : *newval;
+	char	   *shown;
+
+	(void) source;
+
+	/* the message without the value, which the default one would show */
+	GUC_check_errmsg("invalid value for parameter \"dbmaint.pgbouncer_conninfo\"");
+	if (strlen(real) >= SECRET_LENGTH)
+	{
+		GUC_check_errdetail("A connection string has at most %d bytes.", SECRET_LENGTH - 1);
+		return false;
+	}
+	for (const char *at = real; *at != '\0'; at++)
+	{
+		if ((unsigned char) *at < ' ' || *at == 127)
+		{
+			GUC_check_errdetail("A connection string has no control characters.");
+			return false;
+		}
+	}
+
+	*extra = setting_strdup(real);
+	shown = setting_strdup(HIDDEN);
+	if (*extra == NULL || shown == NULL)
+	{
+		GUC_check_errcode(ERRCODE_OUT_OF_MEMORY);
+		return false;
+	}
+	setting_free(*newval);
+	*newval = shown;
+	return true;
+}
+
+static void
+assign_pgbouncer_conninfo(const char *newval, void *extra)
+{
+	(void) newval;
+	setting_pgbouncer_conninfo = extra;
+}
+
+static const char *
+show_pgbouncer_conninfo(void)
+{
+	return setting_pgbouncer_conninfo[0] == '\0' ? "" : HIDDEN;
+}
+
 void
 settings_define(bool preloading)
 {
@@ -222,6 +293,15 @@ settings_define(bool preloading)
 								   s->value, s->boot,
 								   PGC_SIGHUP, s->flags, s->check, NULL, NULL);
 	}
+
+	DefineCustomStringVariable("dbmaint.pgbouncer_conninfo",
+							   "Connection string of PgBouncer's admin console.",
+							   "Shown as asterisks. If empty, no pool is read.",
+							   &shown_pgbouncer_conninfo, "",
+							   PGC_SIGHUP, GUC_SUPERUSER_ONLY,
+							   check_pgbouncer_conninfo,
+							   assign_pgbouncer_conninfo,
+							   show_pgbouncer_conninfo);
 
 	if (preloading)
 	{

@@ -19,11 +19,13 @@ extern char *setting_databases;
 extern char *setting_home_database;
 extern int	setting_sample_interval_s;
 extern int	setting_pool_interval_s;
+extern const char *setting_pgbouncer_conninfo;	/* "" where there is none */
 extern int	setting_statements_interval_s;
 extern int	setting_objects_interval_s;
 extern int	setting_activity_interval_ms;
 extern int	setting_activity_history_interval_s;
 extern int	setting_signals_interval_s;
+extern int	setting_evidence_timeout_ms;
 extern int	setting_retention_min;
 extern int	setting_rollup_retention_min;
 extern int	setting_max_history_size_mb;

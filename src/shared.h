@@ -9,10 +9,11 @@
  * is in tables.  shared_state is NULL where the library was not preloaded.
  *
  * Locking: lock guards the slots' identity (database_oid, pid, state, leave),
- * the errands, the holds and home_database.  The other fields of a slot are written by the
- * process that runs the database's rounds, under the lock as well, since
- * dbmaint_status() reads them.  samples is read and written by that process
- * alone.  No ereport and no allocation happens while the lock is held.
+ * the errands, the holds, home_database and pool.  The other fields of a slot
+ * are written by the process that runs the database's rounds, under the lock
+ * as well, since dbmaint_status() reads them.  samples is read and written by
+ * that process alone.  No ereport and no allocation happens while the lock is
+ * held.
  *
  * src/shared.h
  *
@@ -24,6 +25,7 @@
 #include "datatype/timestamp.h"
 #include "latency/latency.h"
 #include "metric.h"
+#include "pool/reason.h"
 #include "port/atomics.h"
 #include "storage/dsm.h"
 #include "storage/lwlock.h"
@@ -91,6 +93,7 @@ typedef struct Errand
 	TimestampTz retry_at;		/* after a failure, not before this */
 	int64		working_on;		/* what the kind calls its present work; 0:
 								 * none */
+	Oid			cancelled_by;	/* a role wants an end of that work */
 	char		last_error[LAST_ERROR_LENGTH];
 	char		progress[LAST_ERROR_LENGTH];
 } Errand;
@@ -115,9 +118,33 @@ typedef struct DatabaseSlot
 	char		last_error[LAST_ERROR_LENGTH];
 	Errand		errands[ERRAND_KINDS];
 
+	TimestampTz alert_at;		/* the last turn of the alerts, and what it
+								 * found */
+	int			alert_rules;
+	int			alert_series;
+	int			alert_pending;
+	int			alert_firing;
+	double		alert_judged_ms;
+
 	SampleMemory samples;
 	SnapshotArea snapshots[SNAPSHOT_KINDS];
 } DatabaseSlot;
+
+/* What became of reading the connection pooler; see pool/pool.h. */
+typedef struct PoolStatus
+{
+	TimestampTz tried_at;		/* 0: never */
+	TimestampTz read_at;		/* the last time that it worked; 0: never */
+	TimestampTz retry_at;		/* after a failure, not before this */
+	int64		readings;
+	int64		errors;
+	int64		cost_us;		/* from the question to the answer */
+	int			failures;		/* in a row */
+	int			pools;			/* in the last reading */
+	PoolReason	reason;
+	char		message[POOL_MESSAGE_LENGTH];
+	char		version[64];
+} PoolStatus;
 
 typedef struct DatabaseHold
 {
@@ -135,6 +162,7 @@ typedef struct SharedState
 	bool		no_room;		/* not one worker slot to be had */
 	int			runners_waiting;	/* for others to end: dbmaint.max_runners */
 	Oid			home_database;
+	PoolStatus	pool;
 	pg_atomic_uint32 catalog_generation;	/* databases or extensions changed */
 	DatabaseHold holds[MAX_HOLDS];
 	int			slot_count;

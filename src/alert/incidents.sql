@@ -29,6 +29,7 @@ CREATE TABLE dbmaint_incidents (
     cause text,
     evidence jsonb,
     evidence_at timestamptz,
+    evidence_due_at timestamptz,
     evidence_completed_at timestamptz,
     breaching_from timestamptz[] NOT NULL,
     well_from timestamptz[] NOT NULL,
@@ -41,6 +42,7 @@ CREATE TABLE dbmaint_incidents (
 CREATE INDEX dbmaint_incidents_updated_at_idx ON dbmaint_incidents (updated_at);
 CREATE UNIQUE INDEX dbmaint_incidents_open_idx ON dbmaint_incidents (database_oid, metric, instance)
     WHERE state <> 'resolved';
+CREATE INDEX dbmaint_incidents_attention_idx ON dbmaint_incidents (attention_at) WHERE attention_at IS NOT NULL;
 COMMENT ON TABLE dbmaint_incidents IS
 'The alerts that are pending or firing, and those that fired before. One incident is one episode of a metric and an instance, whatever severities it went through; one that was pending and never fired is deleted.';
 COMMENT ON COLUMN dbmaint_incidents.incident_id IS
@@ -99,6 +101,8 @@ COMMENT ON COLUMN dbmaint_incidents.evidence IS
 'What a database administrator would look at first, as dbmaint_collect_evidence() found it when the alert fired.';
 COMMENT ON COLUMN dbmaint_incidents.evidence_at IS
 'When evidence was collected last, whether or not any was found.';
+COMMENT ON COLUMN dbmaint_incidents.evidence_due_at IS
+'When the minutes after the alert are to be added to it; NULL: that was begun, or there is nothing to add to.';
 COMMENT ON COLUMN dbmaint_incidents.evidence_completed_at IS
 'When the minutes after the alert were added to the evidence.';
 COMMENT ON COLUMN dbmaint_incidents.breaching_from IS
@@ -151,3 +155,6 @@ COMMENT ON COLUMN dbmaint_incident_events.note IS
 
 REVOKE ALL ON dbmaint_incidents, dbmaint_incident_events FROM PUBLIC;
 GRANT SELECT ON dbmaint_incidents, dbmaint_incident_events TO pg_monitor;
+REVOKE ALL ON SEQUENCE dbmaint_incidents_incident_id_seq, dbmaint_incident_events_event_id_seq FROM PUBLIC;
+COMMENT ON SEQUENCE dbmaint_incidents_incident_id_seq IS 'Numbers of incidents.';
+COMMENT ON SEQUENCE dbmaint_incident_events_event_id_seq IS 'Numbers of the events of incidents.';

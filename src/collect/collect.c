@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "collect/collect.h"
 #include "executor/spi.h"
+#include "pool/pool.h"
 #include "settings.h"
 #include "step/query.h"
 #include "utils/timestamp.h"
@@ -48,6 +49,8 @@ const CollectorInfo collectors[] =
 	collect_changes, true},
 	{"capacity", METRIC_DATABASE, &setting_objects_interval_s,
 	collect_capacity, true},
+	{"pool", METRIC_CLUSTER, &setting_pool_interval_s,
+	collect_pool, true},
 	{"signals", METRIC_DATABASE, &setting_signals_interval_s,
 	collect_signals, true},
 	{"object_signals", METRIC_DATABASE, &setting_objects_interval_s,
@@ -60,6 +63,13 @@ const int	collector_count = lengthof(collectors);
 
 StaticAssertDecl(lengthof(collectors) <= MAX_COLLECTORS,
 				 "MAX_COLLECTORS is too small");
+
+CollectorDemand
+collector_demand(int collector)
+{
+	return collectors[collector].collect == collect_pool ? pool_demand() :
+		DEMAND_BY_INTERVAL;
+}
 
 void
 collect_record(Collection *collection, MetricId metric, double value)

@@ -52,6 +52,14 @@ typedef struct Collection
 	bool		home;			/* this sampler reads what is the server's */
 } Collection;
 
+/* Whether a collector is due for another reason than its interval. */
+typedef enum CollectorDemand
+{
+	DEMAND_BY_INTERVAL,
+	DEMAND_NOW,					/* an answer has come that it asked for */
+	DEMAND_NONE					/* there is nothing for it to read */
+} CollectorDemand;
+
 typedef struct CollectorInfo
 {
 	const char *name;
@@ -63,6 +71,12 @@ typedef struct CollectorInfo
 
 extern const CollectorInfo collectors[];
 extern const int collector_count;
+
+/*
+ * Asked of the collectors with a history of their own, in a transaction or
+ * not; raises no error.
+ */
+extern CollectorDemand collector_demand(int collector);
 
 /* The collectors' callbacks, one file each. */
 extern void collect_response_time(Collection *collection);

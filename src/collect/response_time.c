@@ -24,12 +24,12 @@ subtract(const LatencyTotals *now, const LatencyTotals *before,
 static void
 record_percentiles(Readings *readings, const uint64 *counts, uint64 max_us)
 {
-	double		p99 = histogram_percentile_ms(counts, 0.99);
-	double		highest = histogram_percentile_ms(counts, 1.0);
+	double		p99 = histogram_percentile_ms(counts, false, 0.99);
+	double		highest = histogram_percentile_ms(counts, false, 1.0);
 	double		max_ms = max_us / 1000.0;
 
-	reading_set(readings, METRIC_p50_ms, histogram_percentile_ms(counts, 0.50));
-	reading_set(readings, METRIC_p95_ms, histogram_percentile_ms(counts, 0.95));
+	reading_set(readings, METRIC_p50_ms, histogram_percentile_ms(counts, false, 0.50));
+	reading_set(readings, METRIC_p95_ms, histogram_percentile_ms(counts, false, 0.95));
 	reading_set(readings, METRIC_p99_ms, p99);
 
 	/*
@@ -66,14 +66,14 @@ collect_response_time(Collection *collection)
 	reading_set(readings, METRIC_failed_query_count,
 				(double) (now->failed - before->latency.failed));
 	reading_set(readings, METRIC_slow_query_count,
-				(double) histogram_count_above(counts,
+				(double) histogram_count_above(counts, false,
 											   setting_slow_query_threshold_ms));
 	if (total > 0)
 	{
 		reading_set(readings, METRIC_response_time_ms,
 					(now->total_us - before->latency.total_us) / 1000.0 / total);
 		record_percentiles(readings, counts, max_us);
-		collection->histogram = histogram_pack(counts);
+		collection->histogram = histogram_pack(counts, false);
 	}
 	pfree(counts);
 }

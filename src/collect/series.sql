@@ -35,6 +35,8 @@ COMMENT ON COLUMN dbmaint_series.first_seen_at IS
 COMMENT ON COLUMN dbmaint_series.last_seen_at IS
 'When it was last read, up to a day before.';
 
+COMMENT ON SEQUENCE dbmaint_series_series_id_seq IS 'Numbers of series.';
+
 CREATE TABLE dbmaint_series_samples (
     database_oid oid NOT NULL,
     taken_at timestamptz NOT NULL,

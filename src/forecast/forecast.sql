@@ -72,8 +72,8 @@ BEGIN
       FROM @extschema@.performance_metrics AS m WHERE m.database_oid = me;
     IF extract(epoch FROM step) % 3600 = 0 THEN
         rolled_up := @extschema@.dbmaint_rolled_up_value(known.metric);
-        IF EXISTS (SELECT FROM @extschema@.dbmaint_hourly_metrics AS h
-                    WHERE h.database_oid = me AND h.hour = samples_from) THEN
+        IF EXISTS (SELECT FROM @extschema@.dbmaint_rolled_up_hours(ARRAY[date_trunc('day', samples_from, 'UTC')]) AS h
+                    WHERE h.hour = samples_from) THEN
             samples_from := samples_from + interval '1 hour';
         END IF;
     END IF;
@@ -92,16 +92,23 @@ BEGIN
                  UNION ALL
                  SELECT date_bin($3, r.hour, ''2001-01-01 00:00:00+00''::timestamptz),
                         %2$s, r.sample_interval_ms, r.sample_count::float8
-                   FROM @extschema@.dbmaint_hourly_metrics AS r
-                  WHERE $6 AND r.database_oid = $4 AND r.hour >= $1
+                   FROM @extschema@.dbmaint_rolled_up_hours($7) AS r
+                  WHERE $6 AND r.hour >= $1
                     AND r.hour < least($2, coalesce($5, ''infinity''::timestamptz))) AS b
           WHERE b.value > ''-infinity''::float8 AND b.value < ''infinity''::float8
           GROUP BY b.at', known.metric, coalesce(rolled_up, 'NULL::float8'))
-        USING from_at, to_at, step, me, samples_from, rolled_up IS NOT NULL;
+        USING from_at, to_at, step, me, samples_from, rolled_up IS NOT NULL,
+              ARRAY(SELECT d.day FROM @extschema@.dbmaint_daily_metrics AS d
+                     WHERE rolled_up IS NOT NULL AND d.database_oid = me
+                       AND d.day > from_at - interval '24 hours' AND d.day < to_at
+                    UNION
+                    SELECT date_trunc('day', h.hour, 'UTC') FROM @extschema@.dbmaint_hourly_metrics AS h
+                     WHERE rolled_up IS NOT NULL AND h.database_oid = me
+                       AND h.hour >= from_at AND h.hour < to_at);
 END
 $$;
 COMMENT ON FUNCTION dbmaint_metric_history(text, timestamptz, timestamptz, interval) IS
-'What forecasts see of a metric: one row for each step of time (from Monday, 2001-01-01 00:00 UTC on) with a value in it. The mean of a state; of what was counted over the samples'' intervals the rate, as so much a step. Where the samples are gone, steps of whole hours are answered from dbmaint_hourly_metrics, with a state''s mean of each hour (the last value of a size, the least of free space; percentiles and the hit ratio are then those of the hour''s statements and blocks). Of a state of which only the greatest value is rolled up there are the samples alone. What is not a number is left out.';
+'What forecasts see of a metric: one row for each step of time (from Monday, 2001-01-01 00:00 UTC on) with a value in it. The mean of a state; of what was counted over the samples'' intervals the rate, as so much a step. Where the samples are gone, steps of whole hours are answered from the hourly roll-ups, with a state''s mean of each hour (the last value of a size, the least of free space; percentiles and the hit ratio are then those of the hour''s statements and blocks). Of a state of which only the greatest value is rolled up there are the samples alone. What is not a number is left out.';
 
 CREATE FUNCTION dbmaint_forecast(metric text, horizon interval DEFAULT '30 days',
     as_of timestamptz DEFAULT now(), confidence float8 DEFAULT 0.95,

@@ -81,7 +81,10 @@ DECLARE
         'invalid_indexes',
         'disk_space',
         'sampler',
-        'pg_stat_statements'
+        'alerts',
+        'pg_stat_statements',
+        'pool_efficiency',
+        'pool_waiting'
     ];
     home name;
     message text;

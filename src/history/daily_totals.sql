@@ -56,7 +56,7 @@ AS $$
         '@extschema@.dbmaint_total_index_day(timestamptz)'::regprocedure, $1, $2) AS d
 $$;
 COMMENT ON FUNCTION dbmaint_index_days(timestamptz, timestamptz) IS
-'The rows of dbmaint_daily_indexes, as dbmaint_statement_days() gives those of statements.';
+'The rows of dbmaint_daily_indexes, as dbmaint_statement_days() gives those of statements; a day made on the spot lists every index.';
 
 CREATE FUNCTION dbmaint_table_days(from_at timestamptz, to_at timestamptz)
 RETURNS SETOF dbmaint_daily_tables
@@ -68,7 +68,7 @@ AS $$
         '@extschema@.dbmaint_total_table_day(timestamptz)'::regprocedure, $1, $2) AS d
 $$;
 COMMENT ON FUNCTION dbmaint_table_days(timestamptz, timestamptz) IS
-'The rows of dbmaint_daily_tables, as dbmaint_statement_days() gives those of statements.';
+'The rows of dbmaint_daily_tables, as dbmaint_statement_days() gives those of statements; a day made on the spot lists every table.';
 
 CREATE FUNCTION dbmaint_statement_daily(
     from_at timestamptz DEFAULT now() - interval '30 days', to_at timestamptz DEFAULT now(),
@@ -108,24 +108,22 @@ $$;
 COMMENT ON FUNCTION dbmaint_statement_daily(timestamptz, timestamptz) IS
 'What each statement did on each day (of UTC) that began in the range, those first that took most time: one row for each of the day''s busiest, and one with a NULL statement_id for all others together. Times in milliseconds; max_time_ms is NULL where it is not known (see dbmaint_statement_snapshots). Kept for dbmaint.rollup_retention. Names are NULL where the database or user is no more, the query where its text was not kept.';
 
-CREATE FUNCTION dbmaint_index_daily(
-    from_at timestamptz, to_at timestamptz DEFAULT now(),
+CREATE FUNCTION dbmaint_index_rows(d dbmaint_daily_indexes,
     OUT day timestamptz, OUT complete boolean, OUT observed_hours float8, OUT object_id int,
     OUT relation_oid oid, OUT schemaname text, OUT tablename text, OUT indexname text,
     OUT idx_scan bigint, OUT idx_tup_read bigint, OUT idx_tup_fetch bigint,
     OUT idx_blks_read bigint, OUT idx_blks_hit bigint, OUT index_bytes bigint,
     OUT grown_bytes bigint)
 RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 3000
+LANGUAGE sql STABLE ROWS 200
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
-    SELECT d.day, d.complete, d.observed_hours, v.object_id::int, o.relation_oid, o.schemaname,
+    SELECT d.day, d.complete, d.observed_hours, nullif(v.object_id, 0)::int, o.relation_oid, o.schemaname,
            o.tablename, o.indexname, coalesce(v.idx_scan, 0), coalesce(v.idx_tup_read, 0),
            coalesce(v.idx_tup_fetch, 0), coalesce(v.idx_blks_read, 0), coalesce(v.idx_blks_hit, 0),
-           coalesce(v.index_bytes, 0), coalesce(v.grown_bytes, 0)
-      FROM @extschema@.dbmaint_index_days($1, $2) AS d
-     CROSS JOIN LATERAL ROWS FROM (
+           CASE WHEN v.object_id > 0 THEN coalesce(v.index_bytes, 0) END, coalesce(v.grown_bytes, 0)
+      FROM ROWS FROM (
                @extschema@.dbmaint_unpack(d.object_ids),
                @extschema@.dbmaint_unpack(d.idx_scan),
                @extschema@.dbmaint_unpack(d.idx_tup_read),
@@ -138,10 +136,27 @@ AS $$
                 index_bytes, grown_bytes)
       LEFT JOIN @extschema@.dbmaint_objects AS o
              ON o.database_oid = d.database_oid AND o.kind = 'i' AND o.object_id = v.object_id
-     ORDER BY d.day, v.object_id
+     ORDER BY v.object_id
+$$;
+COMMENT ON FUNCTION dbmaint_index_rows(dbmaint_daily_indexes) IS
+'A row of lists as rows, in the order of object_id. Part of dbmaint_index_daily() and dbmaint_index_monthly().';
+
+CREATE FUNCTION dbmaint_index_daily(
+    from_at timestamptz, to_at timestamptz DEFAULT now(),
+    OUT day timestamptz, OUT complete boolean, OUT observed_hours float8, OUT object_id int,
+    OUT relation_oid oid, OUT schemaname text, OUT tablename text, OUT indexname text,
+    OUT idx_scan bigint, OUT idx_tup_read bigint, OUT idx_tup_fetch bigint,
+    OUT idx_blks_read bigint, OUT idx_blks_hit bigint, OUT index_bytes bigint,
+    OUT grown_bytes bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 3000
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT v.* FROM @extschema@.dbmaint_index_days($1, $2) AS d, LATERAL @extschema@.dbmaint_index_rows(d) AS v
+     ORDER BY v.day, v.object_id NULLS FIRST
 $$;
 COMMENT ON FUNCTION dbmaint_index_daily(timestamptz, timestamptz) IS
-'Totals of each index on each day (of UTC) that began in the range and had a snapshot in which it changed: increases over the day, its size at its end, and by how much it grew. complete is false where a sum may lack something. Kept for dbmaint.rollup_retention. Names are the latest ones that a snapshot saw.';
+'Totals of each index on each day (of UTC) that began in the range and had a snapshot in which it changed: increases over the day, its size at its end, and by how much it grew. Of days that are over for two days: of those that did most, and in a row with a NULL object_id of all others together; dbmaint_index_monthly() has each of them by month. complete is false where a sum may lack something. Kept for dbmaint.rollup_retention. Names are the latest ones that a snapshot saw.';
 
 CREATE VIEW dbmaint_index_daily AS
 SELECT d.*
@@ -149,8 +164,7 @@ SELECT d.*
 COMMENT ON VIEW dbmaint_index_daily IS
 'Totals of each index on each day (of UTC), for as long as they are kept; the function of the same name reads a range only.';
 
-CREATE FUNCTION dbmaint_table_daily(
-    from_at timestamptz, to_at timestamptz DEFAULT now(),
+CREATE FUNCTION dbmaint_table_rows(d dbmaint_daily_tables,
     OUT day timestamptz, OUT complete boolean, OUT observed_hours float8, OUT object_id int,
     OUT relation_oid oid, OUT schemaname text, OUT tablename text, OUT seq_scan bigint,
     OUT seq_tup_read bigint, OUT idx_scan bigint, OUT n_tup_ins bigint, OUT n_tup_upd bigint,
@@ -159,20 +173,21 @@ CREATE FUNCTION dbmaint_table_daily(
     OUT analyze_count bigint, OUT autoanalyze_count bigint, OUT n_live_tup bigint,
     OUT n_dead_tup bigint, OUT table_bytes bigint, OUT toast_bytes bigint, OUT grown_bytes bigint)
 RETURNS SETOF record
-LANGUAGE sql STABLE ROWS 3000
+LANGUAGE sql STABLE ROWS 200
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
-    SELECT d.day, d.complete, d.observed_hours, v.object_id::int, o.relation_oid, o.schemaname,
+    SELECT d.day, d.complete, d.observed_hours, nullif(v.object_id, 0)::int, o.relation_oid, o.schemaname,
            o.tablename, coalesce(v.seq_scan, 0), coalesce(v.seq_tup_read, 0),
            coalesce(v.idx_scan, 0), coalesce(v.n_tup_ins, 0), coalesce(v.n_tup_upd, 0),
            coalesce(v.n_tup_del, 0), coalesce(v.n_tup_hot_upd, 0), coalesce(v.heap_blks_read, 0),
            coalesce(v.heap_blks_hit, 0), coalesce(v.vacuum_count, 0),
            coalesce(v.autovacuum_count, 0), coalesce(v.analyze_count, 0),
-           coalesce(v.autoanalyze_count, 0), coalesce(v.n_live_tup, 0), coalesce(v.n_dead_tup, 0),
-           coalesce(v.table_bytes, 0), coalesce(v.toast_bytes, 0), coalesce(v.grown_bytes, 0)
-      FROM @extschema@.dbmaint_table_days($1, $2) AS d
-     CROSS JOIN LATERAL ROWS FROM (
+           coalesce(v.autoanalyze_count, 0), CASE WHEN v.object_id > 0 THEN coalesce(v.n_live_tup, 0) END,
+           CASE WHEN v.object_id > 0 THEN coalesce(v.n_dead_tup, 0) END,
+           CASE WHEN v.object_id > 0 THEN coalesce(v.table_bytes, 0) END,
+           CASE WHEN v.object_id > 0 THEN coalesce(v.toast_bytes, 0) END, coalesce(v.grown_bytes, 0)
+      FROM ROWS FROM (
                @extschema@.dbmaint_unpack(d.object_ids),
                @extschema@.dbmaint_unpack(d.seq_scan),
                @extschema@.dbmaint_unpack(d.seq_tup_read),
@@ -198,10 +213,29 @@ AS $$
                 grown_bytes)
       LEFT JOIN @extschema@.dbmaint_objects AS o
              ON o.database_oid = d.database_oid AND o.kind = 't' AND o.object_id = v.object_id
-     ORDER BY d.day, v.object_id
+     ORDER BY v.object_id
+$$;
+COMMENT ON FUNCTION dbmaint_table_rows(dbmaint_daily_tables) IS
+'A row of lists as rows, in the order of object_id. Part of dbmaint_table_daily() and dbmaint_table_monthly().';
+
+CREATE FUNCTION dbmaint_table_daily(
+    from_at timestamptz, to_at timestamptz DEFAULT now(),
+    OUT day timestamptz, OUT complete boolean, OUT observed_hours float8, OUT object_id int,
+    OUT relation_oid oid, OUT schemaname text, OUT tablename text, OUT seq_scan bigint,
+    OUT seq_tup_read bigint, OUT idx_scan bigint, OUT n_tup_ins bigint, OUT n_tup_upd bigint,
+    OUT n_tup_del bigint, OUT n_tup_hot_upd bigint, OUT heap_blks_read bigint,
+    OUT heap_blks_hit bigint, OUT vacuum_count bigint, OUT autovacuum_count bigint,
+    OUT analyze_count bigint, OUT autoanalyze_count bigint, OUT n_live_tup bigint,
+    OUT n_dead_tup bigint, OUT table_bytes bigint, OUT toast_bytes bigint, OUT grown_bytes bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE ROWS 3000
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT v.* FROM @extschema@.dbmaint_table_days($1, $2) AS d, LATERAL @extschema@.dbmaint_table_rows(d) AS v
+     ORDER BY v.day, v.object_id NULLS FIRST
 $$;
 COMMENT ON FUNCTION dbmaint_table_daily(timestamptz, timestamptz) IS
-'Totals of each table on each day (of UTC) that began in the range and had a snapshot in which it or an index of it changed: increases over the day, what it was at its end, and by how much it and its TOAST table grew. complete is false where a sum may lack something. Kept for dbmaint.rollup_retention. Names are the latest ones that a snapshot saw.';
+'Totals of each table on each day (of UTC) that began in the range and had a snapshot in which it or an index of it changed: increases over the day, what it was at its end, and by how much it and its TOAST table grew. Of days that are over for two days: of those that did most, and in a row with a NULL object_id of all others together; dbmaint_table_monthly() has each of them by month. complete is false where a sum may lack something. Kept for dbmaint.rollup_retention. Names are the latest ones that a snapshot saw.';
 
 CREATE VIEW dbmaint_table_daily AS
 SELECT d.*
@@ -215,9 +249,11 @@ REVOKE ALL ON FUNCTION dbmaint_days_of(anyelement, regclass, regprocedure, times
     dbmaint_statement_days(timestamptz, timestamptz),
     dbmaint_index_days(timestamptz, timestamptz), dbmaint_table_days(timestamptz, timestamptz),
     dbmaint_statement_daily(timestamptz, timestamptz),
+    dbmaint_index_rows(dbmaint_daily_indexes), dbmaint_table_rows(dbmaint_daily_tables),
     dbmaint_index_daily(timestamptz, timestamptz), dbmaint_table_daily(timestamptz, timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_days_of(anyelement, regclass, regprocedure, timestamptz, timestamptz),
     dbmaint_statement_days(timestamptz, timestamptz),
     dbmaint_index_days(timestamptz, timestamptz), dbmaint_table_days(timestamptz, timestamptz),
     dbmaint_statement_daily(timestamptz, timestamptz),
+    dbmaint_index_rows(dbmaint_daily_indexes), dbmaint_table_rows(dbmaint_daily_tables),
     dbmaint_index_daily(timestamptz, timestamptz), dbmaint_table_daily(timestamptz, timestamptz) TO pg_monitor;

@@ -50,6 +50,7 @@ history_find_extension(Extension *extension)
 		Datum		version = heap_getattr(tuple, Anum_pg_extension_extversion,
 										   RelationGetDescr(rel), &isnull);
 
+		extension->oid = ((Form_pg_extension) GETSTRUCT(tuple))->oid;
 		extension->schema_oid =
 			((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
 		extension->schema = pstrdup(quote_identifier(get_namespace_name(extension->schema_oid)));
@@ -196,8 +197,10 @@ int64
 history_roll_up(const Extension *extension, TimestampTz at)
 {
 	static const char *const roll_ups[] = {
-		"dbmaint_hourly_metrics", "dbmaint_daily_metrics",
-		"dbmaint_daily_statements", "dbmaint_daily_indexes", "dbmaint_daily_tables"
+		"dbmaint_hourly_metrics", "dbmaint_packed_hours", "dbmaint_daily_metrics",
+		"dbmaint_daily_statements", "dbmaint_daily_indexes", "dbmaint_daily_tables",
+		"dbmaint_monthly_indexes", "dbmaint_monthly_tables",
+		"dbmaint_daily_pools"
 	};
 
 	for (int i = 0; i < (int) lengthof(roll_ups); i++)

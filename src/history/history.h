@@ -18,6 +18,7 @@
 /* The schema in which the extension is installed in this database. */
 typedef struct Extension
 {
+	Oid			oid;
 	Oid			schema_oid;
 	char	   *schema;			/* quoted */
 	char	   *version;

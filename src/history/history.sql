@@ -263,31 +263,45 @@ AS $$
             ('dbmaint_activity_history', 'from_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_log_history', 'at', 'dbmaint.retention', '35d', true),
             ('dbmaint_connection_history', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_pool_snapshots', 'taken_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recordings', 'recorded_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_recorded_activity', 'at', 'dbmaint.retention', '35d', true),
+            ('dbmaint_job_attempts', 'ended_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_series_samples', 'taken_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_incidents', 'updated_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_incident_events', 'at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_change_history', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_capacity_samples', 'at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_hourly_metrics', 'hour', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_packed_hours', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_metrics', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_statements', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_indexes', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_tables', 'day', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_monthly_indexes', 'month', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_monthly_tables', 'month', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_daily_pools', 'day', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_pool_setting_history', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_pool_commands', 'sent_at', 'dbmaint.rollup_retention', '730d', false),
             -- names go after the last snapshot or daily total that has them
             ('dbmaint_objects', 'last_seen_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_statements', 'last_used_at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_pool_names', 'last_seen_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_series', 'last_seen_at', 'dbmaint.rollup_retention', '730d', false)
            ) AS t(history, time_column, setting, otherwise, capped)
       LEFT JOIN (SELECT v.history, coalesce(current_setting('dbmaint.retention', true), '35d')::interval AS snapshots,
                         coalesce(current_setting('dbmaint.rollup_retention', true), '730d')::interval AS totals, v.late
-                   FROM (VALUES ('dbmaint_objects'::name, interval '0'),
+                   FROM (VALUES ('dbmaint_objects'::name, interval '31 days'),
+                                -- for their last days, which are kept as long
+                                ('dbmaint_monthly_indexes', interval '31 days'),
+                                ('dbmaint_monthly_tables', interval '31 days'),
                                 -- last_seen_at is up to a day before the last reading
                                 ('dbmaint_series', interval '2 days'),
                                 -- last_used_at is up to a week before the last use;
                                 -- baselines know statements, too
-                                ('dbmaint_statements', interval '70 days')) AS v(history, late)) AS named
+                                ('dbmaint_statements', interval '70 days'),
+                                -- last_seen_at is up to a day early
+                                ('dbmaint_pool_names', interval '2 days')) AS v(history, late)) AS named
         ON named.history = t.history
      CROSS JOIN LATERAL (SELECT greatest(named.snapshots, named.totals) + named.late) AS n(kept)
       JOIN pg_extension AS e ON e.extname = 'dbmaint'

@@ -48,6 +48,22 @@ $$;
 COMMENT ON FUNCTION dbmaint_top_waits_line(timestamptz) IS
 'Part of dbmaint_top(): what active sessions waited for most in the hour before, by the activity history (CPU: for nothing); NULL where that has nothing, as in a database that is not the home database.';
 
+CREATE FUNCTION dbmaint_top_alerts_line(at timestamptz)
+RETURNS text
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'alerts       ' || string_agg(format('%s %s: %s%s', upper(i.severity), i.metric || coalesce(' of ' || nullif(i.instance, ''), ''),
+                                                @extschema@.dbmaint_show_duration($1 - i.since_at),
+                                                CASE WHEN i.acknowledged_at <= $1 THEN ', acknowledged' END), '; '
+                                         ORDER BY array_position(ARRAY['emergency', 'critical', 'warning'], i.severity), i.since_at)
+      FROM @extschema@.dbmaint_incidents AS i
+     WHERE i.fired_at <= $1 AND (i.resolved_at IS NULL OR i.resolved_at > $1)
+       AND i.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+$$;
+COMMENT ON FUNCTION dbmaint_top_alerts_line(timestamptz) IS
+'Part of dbmaint_top(): the alerts that fired at a time, the worst first; NULL where none did.';
+
 CREATE FUNCTION dbmaint_top_statements_lines(at timestamptz, lines int)
 RETURNS SETOF text
 LANGUAGE plpgsql STABLE
@@ -218,6 +234,11 @@ BEGIN
     RETURN NEXT @extschema@.dbmaint_clip(@extschema@.dbmaint_clip(lines[6], room - spark_width - 1) || ' ' || @extschema@.dbmaint_sparkline(s.wal::float8[], spark_width), room);
     RETURN NEXT @extschema@.dbmaint_clip(@extschema@.dbmaint_clip(lines[7], room - spark_width - 1) || ' ' || @extschema@.dbmaint_sparkline(s.cpu::float8[], spark_width), room);
     lines_left := lines_left - 7;
+    line := @extschema@.dbmaint_top_alerts_line(at);
+    IF line IS NOT NULL THEN
+        RETURN NEXT @extschema@.dbmaint_clip(line, room);
+        lines_left := lines_left - 1;
+    END IF;
     line := @extschema@.dbmaint_top_waits_line(at);
     IF line IS NOT NULL THEN
         RETURN NEXT @extschema@.dbmaint_clip(line, room);
@@ -254,11 +275,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_top(int, int, timestamptz) IS
-'One screen for psql''s \watch, as lines: throughput, response times, connections, waits, storage and host of the last minute, each with a sparkline of the last hour (statements, p95, active connections, sessions that wait, WAL, CPU); what active sessions waited for in that hour, where the activity history has it (in the home database); then the health checks that are not ok, and the statements that took most time: in the last hour, or where the history of statements has nothing of it (in another database), since pg_stat_statements was reset. width and height are the terminal''s: a line is two columns narrower and there are six lines fewer, which psql takes. A dash is what is not known, as what another database reads for the server. With at in the past only the history is shown, as it was then.';
+'One screen for psql''s \watch, as lines: throughput, response times, connections, waits, storage and host of the last minute, each with a sparkline of the last hour (statements, p95, active connections, sessions that wait, WAL, CPU); the alerts that fire; what active sessions waited for in that hour, where the activity history has it (in the home database); then the health checks that are not ok, and the statements that took most time: in the last hour, or where the history of statements has nothing of it (in another database), since pg_stat_statements was reset. width and height are the terminal''s: a line is two columns narrower and there are six lines fewer, which psql takes. A dash is what is not known, as what another database reads for the server. With at in the past only the history is shown, as it was then.';
 
 REVOKE ALL ON FUNCTION dbmaint_top_statements_lines(timestamptz, int),
-    dbmaint_top_waits_line(timestamptz), dbmaint_top(int, int, timestamptz) FROM PUBLIC;
+    dbmaint_top_waits_line(timestamptz), dbmaint_top_alerts_line(timestamptz), dbmaint_top(int, int, timestamptz) FROM PUBLIC;
 REVOKE ALL ON FUNCTION dbmaint_clip(text, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_top_statements_lines(timestamptz, int),
-    dbmaint_top_waits_line(timestamptz), dbmaint_top(int, int, timestamptz),
+    dbmaint_top_waits_line(timestamptz), dbmaint_top_alerts_line(timestamptz), dbmaint_top(int, int, timestamptz),
     dbmaint_clip(text, int) TO pg_monitor;

@@ -466,8 +466,10 @@ DECLARE
         'statements',
         'indexes',
         'connections',
+        'pools',
         'resources',
         'growth',
+        'alerts',
         'course',
         'anomalies'];
     schema name := (SELECT n.nspname FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace

@@ -111,33 +111,22 @@ CREATE FUNCTION dbmaint_review_indexes(
     OUT unused bigint, OUT unused_names text,
     OUT critical_unused bigint, OUT critical_unused_names text,
     OUT added bigint, OUT added_names text, OUT dropped bigint, OUT dropped_names text,
-    OUT grown_bytes float8)
+    OUT grown_bytes float8, OUT known_by_month bigint)
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
     WITH me AS (
         SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()
-    ), days AS MATERIALIZED (
+    ), days AS (
         SELECT d.* FROM @extschema@.dbmaint_index_days($1, $2) AS d
-    ), done AS (
-        SELECT v.id, sum(v.scans) AS scans, sum(v.tuples) AS tuples, sum(v.fetched) AS fetched,
-               sum(v.read) AS read, sum(v.hit) AS hit, sum(v.grown) AS grown
-          FROM days AS d
-         CROSS JOIN LATERAL ROWS FROM (
-                   @extschema@.dbmaint_unpack(d.object_ids), @extschema@.dbmaint_unpack(d.idx_scan),
-                   @extschema@.dbmaint_unpack(d.idx_tup_read), @extschema@.dbmaint_unpack(d.idx_tup_fetch),
-                   @extschema@.dbmaint_unpack(d.idx_blks_read), @extschema@.dbmaint_unpack(d.idx_blks_hit),
-                   @extschema@.dbmaint_unpack(d.grown_bytes)) AS v(id, scans, tuples, fetched, read, hit, grown)
-         GROUP BY v.id
+    ), done AS MATERIALIZED (
+        SELECT s.* FROM @extschema@.dbmaint_index_sums($1, $2) AS s
     ), table_scans AS (
-        SELECT o.relation_oid, sum(coalesce(v.seq_scan, 0) + coalesce(v.idx_scan, 0)) AS scans
-          FROM @extschema@.dbmaint_table_days($1, $2) AS d
-         CROSS JOIN LATERAL ROWS FROM (
-                   @extschema@.dbmaint_unpack(d.object_ids), @extschema@.dbmaint_unpack(d.seq_scan),
-                   @extschema@.dbmaint_unpack(d.idx_scan)) AS v(id, seq_scan, idx_scan)
-          JOIN @extschema@.dbmaint_objects AS o
-            ON o.database_oid = d.database_oid AND o.kind = 't' AND o.object_id = v.id
+        SELECT o.relation_oid, sum(t.seq_scan + t.idx_scan::numeric) AS scans
+          FROM @extschema@.dbmaint_table_sums($1, $2) AS t, me,
+               @extschema@.dbmaint_objects AS o
+         WHERE o.database_oid = me.oid AND o.kind = 't' AND o.object_id = t.object_id
          GROUP BY o.relation_oid
     ), known AS (
         SELECT o.*, format('%I.%I', o.schemaname, o.indexname) AS name,
@@ -152,14 +141,15 @@ AS $$
                             WHERE x.classid = 'pg_class'::regclass AND x.objid = o.table_oid
                               AND x.objsubid = 0 AND x.deptype = 'e')
     ), judged AS (
-        SELECT k.*, d.scans, d.tuples, d.fetched, d.read, d.hit, d.grown,
-               k.stays AND coalesce(d.scans, 0) = 0 AND t.scans >= 100 AS unused,
+        SELECT k.*, d.idx_tup_read::numeric AS tuples, d.idx_tup_fetch::numeric AS fetched, d.idx_blks_read::numeric AS read,
+               d.idx_blks_hit::numeric AS hit, d.grown_bytes::numeric AS grown, coalesce(d.exact, true) AS exact,
+               k.stays AND coalesce(d.idx_scan_at_most, 0) = 0 AND t.scans >= 100 AS unused,
                u.needed_by IS NOT NULL AS needed,
                -- the first snapshot found what had been there before
                k.first_seen_at > $1 AND k.first_seen_at > (SELECT min(f.first_seen_at) FROM @extschema@.dbmaint_objects AS f, me
                                                             WHERE f.database_oid = me.oid AND f.kind = 'i') AS added
           FROM known AS k
-          LEFT JOIN done AS d ON d.id = k.object_id
+          LEFT JOIN done AS d ON d.object_id = k.object_id
           LEFT JOIN table_scans AS t ON t.relation_oid = k.table_oid
           LEFT JOIN @extschema@.dbmaint_user_index() AS u ON u.index_oid = k.relation_oid
     ), named AS (
@@ -171,8 +161,8 @@ AS $$
     SELECT h.days, h.complete, n.*
       FROM (SELECT count(*) AS days, bool_and(d.complete) AS complete FROM days AS d) AS h,
            (SELECT count(*) FILTER (WHERE j.stays),
-                   (sum(j.fetched) / nullif(sum(j.tuples), 0))::float8,
-                   (sum(j.hit) / nullif(sum(j.hit) + sum(j.read), 0))::float8,
+                   ((sum(j.fetched) + min(o.fetched)) / nullif(sum(j.tuples) + min(o.tuples), 0))::float8,
+                   ((sum(j.hit) + min(o.hit)) / nullif(sum(j.hit) + sum(j.read) + min(o.hit) + min(o.read), 0))::float8,
                    count(*) FILTER (WHERE j.critical AND j.stays),
                    (sum(j.fetched) FILTER (WHERE j.critical) / nullif(sum(j.tuples) FILTER (WHERE j.critical), 0))::float8,
                    (sum(j.hit) FILTER (WHERE j.critical)
@@ -185,11 +175,17 @@ AS $$
                    string_agg(j.name, ', ' ORDER BY j.name) FILTER (WHERE j.added AND j.added_place <= 5),
                    count(*) FILTER (WHERE NOT j.stays),
                    string_agg(j.name, ', ' ORDER BY j.name) FILTER (WHERE NOT j.stays AND j.stays_place <= 5),
-                   sum(j.grown)::float8
-              FROM named AS j) AS n
+                   (sum(j.grown) + min(o.grown))::float8,
+                   count(*) FILTER (WHERE j.stays AND NOT j.exact)
+              FROM named AS j,
+                   -- what the busiest of closed days leave
+                   (SELECT coalesce(sum(d.idx_tup_fetch), 0) AS fetched, coalesce(sum(d.idx_tup_read), 0) AS tuples,
+                           coalesce(sum(d.idx_blks_hit), 0) AS hit, coalesce(sum(d.idx_blks_read), 0) AS read,
+                           coalesce(sum(d.grown_bytes), 0) AS grown
+                      FROM done AS d WHERE d.object_id IS NULL) AS o) AS n
 $$;
 COMMENT ON FUNCTION dbmaint_review_indexes(timestamptz, timestamptz) IS
-'What all indexes of user tables, and the critical ones, did on the days (of UTC) that began in the range: idx_tup_fetch / idx_tup_read and the hit ratio of their blocks (from 0 to 1, NULL where nothing was read), how many were not used while their table was scanned 100 times or more and nothing but queries needs them, how many are new and gone, with at most five names of each, and by how many bytes they grew. Part of dbmaint_report_indexes().';
+'What all indexes of user tables, and the critical ones, did on the days (of UTC) that began in the range: idx_tup_fetch / idx_tup_read and the hit ratio of their blocks (from 0 to 1, NULL where nothing was read), how many were not used while their table was scanned 100 times or more and nothing but queries needs them, how many are new and gone, with at most five names of each, by how many bytes they grew, and of how many it is only known by month what they did on some day (see dbmaint_index_sums()): these count as unused if they were not used in its month. Part of dbmaint_report_indexes().';
 
 CREATE FUNCTION dbmaint_report_indexes(
     from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)
@@ -226,7 +222,8 @@ AS $$
                      ELSE coalesce('Not used while their tables were: ' || t.critical_unused_names || '.', 'All were used whose tables were.') END),
                ('unused_indexes', '1', CASE WHEN t.days > 0 THEN t.unused END, CASE WHEN l.days > 0 THEN l.unused END, NULL,
                 coalesce(t.unused_names || CASE WHEN t.unused > 5 THEN ' and others' ELSE '' END || ': not used in the period while their tables were. Look at dbmaint_unused_indexes() before dropping one.',
-                         'None that nothing but queries needs.')),
+                         'None that nothing but queries needs.')
+                || CASE WHEN t.known_by_month > 0 THEN format(' Of %s it is only known by month what they or their tables did: they count if they were not used in the month.', t.known_by_month) ELSE '' END),
                ('indexes', '1', CASE WHEN t.days > 0 THEN t.indexes END, CASE WHEN l.days > 0 THEN l.indexes END, NULL,
                 'At the end of the period, of user tables.'),
                ('new_indexes', '1', CASE WHEN t.days > 0 THEN t.added END, CASE WHEN l.days > 0 THEN l.added END, NULL,

@@ -15,6 +15,9 @@
  * A roll-up of other history is a function of its own, called by
  * dbmaint_roll_up(); see rollup_totals.sql.
  *
+ * Hours whose samples have expired are packed, see
+ * rollup_hours.sql.
+ *
  * This piece comes before history.sql, whose views read it.  Its functions
  * name performance_metrics in their bodies only.
  */
@@ -82,7 +85,7 @@ CREATE TABLE dbmaint_hourly_metrics (
 );
 
 COMMENT ON TABLE dbmaint_hourly_metrics IS
-'One row an hour of performance_metrics, kept for dbmaint.rollup_retention. A column named as a metric is its sum over the hour; avg_, min_, max_ and last_ are of the hour''s samples. NULL means not known.';
+'One row an hour of performance_metrics, until dbmaint_packed_hours has it. A column named as a metric is its sum over the hour; avg_, min_, max_ and last_ are of the hour''s samples. NULL means not known.';
 COMMENT ON COLUMN dbmaint_hourly_metrics.hour IS
 'When the hour (in dbmaint_daily_metrics the day) began, in UTC; it holds the samples from then on and before the next one.';
 COMMENT ON COLUMN dbmaint_hourly_metrics.database_oid IS
@@ -251,10 +254,12 @@ BEGIN
     -- no further than there is history
     begins := date_trunc('day', least(
         (SELECT min(m."timestamp") FROM @extschema@.performance_metrics AS m WHERE m.database_oid = me),
-        (SELECT min(h.hour) FROM @extschema@.dbmaint_hourly_metrics AS h WHERE h.database_oid = me)), 'UTC');
+        (SELECT min(h.hour) FROM @extschema@.dbmaint_hourly_metrics AS h WHERE h.database_oid = me),
+        (SELECT min(p.day) FROM @extschema@.dbmaint_packed_hours AS p WHERE p.database_oid = me)), 'UTC');
     ends := date_trunc('day', greatest(
         (SELECT max(m."timestamp") FROM @extschema@.performance_metrics AS m WHERE m.database_oid = me),
-        (SELECT max(h.hour) FROM @extschema@.dbmaint_hourly_metrics AS h WHERE h.database_oid = me)), 'UTC')
+        (SELECT max(h.hour) FROM @extschema@.dbmaint_hourly_metrics AS h WHERE h.database_oid = me),
+        (SELECT max(p.day) FROM @extschema@.dbmaint_packed_hours AS p WHERE p.database_oid = me)), 'UTC')
         + interval '24 hours';
     IF begins IS NULL THEN
         RETURN;
@@ -281,7 +286,9 @@ BEGIN
          WHERE g.hour + interval '1 hour' > begins AND g.hour < ends
            AND (g.hour < begins OR g.hour + interval '1 hour' > ends
                 OR NOT EXISTS (SELECT FROM @extschema@.dbmaint_hourly_metrics AS h
-                                WHERE h.database_oid = me AND h.hour = g.hour))
+                                WHERE h.database_oid = me AND h.hour = g.hour)
+                   AND NOT EXISTS (SELECT FROM @extschema@.dbmaint_packed_hours AS p
+                                    WHERE p.database_oid = me AND p.day = o.day))
            -- not EXISTS, which would become a join of all hours with all samples
            AND (SELECT true FROM @extschema@.performance_metrics AS m
                  WHERE m.database_oid = me
@@ -293,10 +300,8 @@ BEGIN
         SELECT d.* FROM %1$I.dbmaint_daily_metrics AS d
          WHERE d.database_oid = $1 AND d.day >= $2 AND d.day < $3 AND d.day <> ALL ($4)
         UNION ALL
-        SELECT h.*
-          FROM unnest($4) AS o(day)
-          JOIN %1$I.dbmaint_hourly_metrics AS h ON h.hour >= o.day AND h.hour < o.day + interval '24 hours'
-         WHERE h.database_oid = $1 AND h.hour >= $2 AND h.hour <= $3 - interval '1 hour'
+        SELECT h.* FROM %1$I.dbmaint_rolled_up_hours($4) AS h
+         WHERE h.hour >= $2 AND h.hour <= $3 - interval '1 hour'
         UNION ALL
         SELECT o.hour, $1, s.*
           FROM unnest($5) AS o(hour),
@@ -322,7 +327,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_metrics_by(text, timestamptz, timestamptz) IS
-'What this database measured from one time until before another, one row each step (hour, day, week, month, quarter or year of UTC; NULL: one row in all), which begins at "hour". Whole days are answered from dbmaint_daily_metrics, whole hours from dbmaint_hourly_metrics, and the rest from performance_metrics, with the numbers that the samples alone would give; where those of a part of an hour have expired, that part is left out.';
+'What this database measured from one time until before another, one row each step (hour, day, week, month, quarter or year of UTC; NULL: one row in all), which begins at "hour". Whole days are answered from dbmaint_daily_metrics, whole hours from dbmaint_hourly_metrics (dbmaint_packed_hours, where samples have expired), and the rest from performance_metrics, with the numbers that the samples alone would give, but for histograms older than dbmaint.retention, whose percentiles are within 2 %; where the samples of a part of an hour have expired, that part is left out.';
 
 CREATE FUNCTION dbmaint_roll_up_metrics(at timestamptz, most_hours int)
 RETURNS bigint
@@ -360,6 +365,9 @@ BEGIN
                                       WHERE h.database_oid = me AND h.hour = s.hour), 0)
            -- what would expire at once would be made for ever
            AND s.hour >= keep_from
+           -- the hours of a day are packed once
+           AND NOT EXISTS (SELECT FROM @extschema@.dbmaint_packed_hours AS p
+                            WHERE p.database_oid = me AND p.day = date_trunc('day', s.hour, 'UTC'))
          ORDER BY s.hour LIMIT most_hours);
     IF cardinality(hours) > 0 THEN
         DELETE FROM @extschema@.dbmaint_hourly_metrics AS h
@@ -420,6 +428,7 @@ DECLARE
     most_hours CONSTANT int := 48;
     -- a day of many snapshots takes a second
     most_days CONSTANT int := 1;
+    most_packed_days CONSTANT int := 10;
     rolled_up bigint;
 BEGIN
     IF at IS NULL OR NOT isfinite(at) THEN
@@ -431,11 +440,18 @@ BEGIN
     IF rolled_up = 0 THEN
         rolled_up := @extschema@.dbmaint_roll_up_totals(at, most_days);
     END IF;
+    -- not before all samples and snapshots of a day are rolled up
+    IF rolled_up = 0 THEN
+        rolled_up := @extschema@.dbmaint_pack_hours(at, most_packed_days);
+    END IF;
+    IF rolled_up = 0 THEN
+        rolled_up := @extschema@.dbmaint_close_days(at, most_days);
+    END IF;
     RETURN rolled_up;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_roll_up(timestamptz) IS
-'Rolls up the hours and days that were over at the given time and are not rolled up yet, a bounded number, oldest first; returns how many. Samples that came late are taken in the next call if they are of the last day, else once a day. The sampler calls it until nothing is left, before history expires, each time in a transaction of its own.';
+'Rolls up the hours and days that were over at the given time and are not rolled up yet, a bounded number, oldest first, then packs the hours of days whose samples have expired, and adds days of indexes and tables to their months; returns how many. Samples that came late are taken in the next call if they are of the last day, else once a day. The sampler calls it until nothing is left, before history expires, each time in a transaction of its own.';
 
 REVOKE ALL ON dbmaint_hourly_metrics, dbmaint_daily_metrics FROM PUBLIC;
 GRANT SELECT ON dbmaint_hourly_metrics, dbmaint_daily_metrics TO pg_monitor;

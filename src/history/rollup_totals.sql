@@ -11,8 +11,9 @@
  * where there is no row yet, so that both are the same), one that reads them
  * as rows, and its line in dbmaint_roll_up_totals().
  *
- * Of statements a day keeps apart those that did most; the others are added
- * up under the id 0.  Two years of every statement would be 100 MB.
+ * A day keeps apart those that did most; the others are added up under the id
+ * 0.  Two years of every statement would be 100 MB.  Of indexes and tables
+ * months keep all, see rollup_months.sql.
  */
 
 CREATE TABLE dbmaint_daily_statements (
@@ -80,21 +81,21 @@ CREATE TABLE dbmaint_daily_indexes (
     PRIMARY KEY (database_oid, day)
 );
 COMMENT ON TABLE dbmaint_daily_indexes IS
-'One row a day (of UTC) of the history of indexes, kept for dbmaint.rollup_retention: those that changed, with the sums of the day''s snapshots. dbmaint_index_daily has the rows.';
+'One row a day (of UTC) of the history of indexes, kept for dbmaint.rollup_retention: those that changed, with the sums of the day''s snapshots; when its month has it, those that did most, and the sum of all others under the id 0, so that sums are those of all. dbmaint_index_daily has the rows.';
 COMMENT ON COLUMN dbmaint_daily_indexes.idx_scan IS
-'Increase over the day: scans begun on it.';
+'Increase over the day or month: scans begun on it.';
 COMMENT ON COLUMN dbmaint_daily_indexes.idx_tup_read IS
-'Increase over the day: index entries that its scans returned.';
+'Increase over the day or month: index entries that its scans returned.';
 COMMENT ON COLUMN dbmaint_daily_indexes.idx_tup_fetch IS
-'Increase over the day: live table rows that plain scans of it fetched.';
+'Increase over the day or month: live table rows that plain scans of it fetched.';
 COMMENT ON COLUMN dbmaint_daily_indexes.idx_blks_read IS
-'Increase over the day: its blocks read from outside the buffer cache.';
+'Increase over the day or month: its blocks read from outside the buffer cache.';
 COMMENT ON COLUMN dbmaint_daily_indexes.idx_blks_hit IS
-'Increase over the day: its blocks found in the buffer cache.';
+'Increase over the day or month: its blocks found in the buffer cache.';
 COMMENT ON COLUMN dbmaint_daily_indexes.index_bytes IS
-'Its size at the day''s last snapshot that has it, in bytes.';
+'Its size at the last snapshot of the day or month that has it, in bytes.';
 COMMENT ON COLUMN dbmaint_daily_indexes.grown_bytes IS
-'By how much it grew over the day, in bytes; negative where it shrank.';
+'By how much it grew over the day or month, in bytes; negative where it shrank.';
 
 CREATE TABLE dbmaint_daily_tables (
     day timestamptz NOT NULL,
@@ -124,43 +125,43 @@ CREATE TABLE dbmaint_daily_tables (
     PRIMARY KEY (database_oid, day)
 );
 COMMENT ON TABLE dbmaint_daily_tables IS
-'One row a day (of UTC) of the history of tables, kept for dbmaint.rollup_retention: those that changed, with the sums of the day''s snapshots. dbmaint_table_daily has the rows.';
+'One row a day (of UTC) of the history of tables, kept for dbmaint.rollup_retention: those that changed, with the sums of the day''s snapshots; when its month has it, those that did most, and the sum of all others under the id 0, so that sums are those of all. dbmaint_table_daily has the rows.';
 COMMENT ON COLUMN dbmaint_daily_tables.seq_scan IS
-'Increase over the day: sequential scans begun on it.';
+'Increase over the day or month: sequential scans begun on it.';
 COMMENT ON COLUMN dbmaint_daily_tables.seq_tup_read IS
-'Increase over the day: live rows that sequential scans read.';
+'Increase over the day or month: live rows that sequential scans read.';
 COMMENT ON COLUMN dbmaint_daily_tables.idx_scan IS
-'Increase over the day: scans begun on its indexes.';
+'Increase over the day or month: scans begun on its indexes.';
 COMMENT ON COLUMN dbmaint_daily_tables.n_tup_ins IS
-'Increase over the day: rows inserted.';
+'Increase over the day or month: rows inserted.';
 COMMENT ON COLUMN dbmaint_daily_tables.n_tup_upd IS
-'Increase over the day: rows updated.';
+'Increase over the day or month: rows updated.';
 COMMENT ON COLUMN dbmaint_daily_tables.n_tup_del IS
-'Increase over the day: rows deleted.';
+'Increase over the day or month: rows deleted.';
 COMMENT ON COLUMN dbmaint_daily_tables.n_tup_hot_upd IS
-'Increase over the day: rows updated without a new index entry.';
+'Increase over the day or month: rows updated without a new index entry.';
 COMMENT ON COLUMN dbmaint_daily_tables.heap_blks_read IS
-'Increase over the day: its blocks read from outside the buffer cache.';
+'Increase over the day or month: its blocks read from outside the buffer cache.';
 COMMENT ON COLUMN dbmaint_daily_tables.heap_blks_hit IS
-'Increase over the day: its blocks found in the buffer cache.';
+'Increase over the day or month: its blocks found in the buffer cache.';
 COMMENT ON COLUMN dbmaint_daily_tables.vacuum_count IS
-'Increase over the day: times it was vacuumed by hand.';
+'Increase over the day or month: times it was vacuumed by hand.';
 COMMENT ON COLUMN dbmaint_daily_tables.autovacuum_count IS
-'Increase over the day: times autovacuum vacuumed it.';
+'Increase over the day or month: times autovacuum vacuumed it.';
 COMMENT ON COLUMN dbmaint_daily_tables.analyze_count IS
-'Increase over the day: times it was analyzed by hand.';
+'Increase over the day or month: times it was analyzed by hand.';
 COMMENT ON COLUMN dbmaint_daily_tables.autoanalyze_count IS
-'Increase over the day: times autovacuum analyzed it.';
+'Increase over the day or month: times autovacuum analyzed it.';
 COMMENT ON COLUMN dbmaint_daily_tables.n_live_tup IS
-'Estimated live rows at the day''s last snapshot that has it; 0 where only its indexes changed.';
+'Estimated live rows at the last snapshot of the day or month that has it; 0 where only its indexes changed.';
 COMMENT ON COLUMN dbmaint_daily_tables.n_dead_tup IS
-'Estimated dead rows at the day''s last snapshot that has it.';
+'Estimated dead rows at the last snapshot of the day or month that has it.';
 COMMENT ON COLUMN dbmaint_daily_tables.table_bytes IS
-'Its size without indexes and TOAST at the day''s last snapshot that has it, in bytes; 0 where only its indexes changed.';
+'Its size without indexes and TOAST at the last snapshot of the day or month that has it, in bytes; 0 where only its indexes changed.';
 COMMENT ON COLUMN dbmaint_daily_tables.toast_bytes IS
-'Size of its TOAST table without that one''s index at the day''s last snapshot that has it, in bytes.';
+'Size of its TOAST table without that one''s index at the last snapshot of the day or month that has it, in bytes.';
 COMMENT ON COLUMN dbmaint_daily_tables.grown_bytes IS
-'By how much it grew over the day, in bytes; negative where it shrank.';
+'By how much it grew over the day or month, in bytes; negative where it shrank.';
 
 -- what the three have in common; and lz4 where the server has it
 -- Run by the superuser who creates the extension, in a schema that may be
@@ -175,7 +176,7 @@ BEGIN
     FOR c IN
         SELECT a.attrelid::pg_catalog.regclass AS relation, a.attname, a.atttypid,
                coalesce(pg_catalog.col_description('@extschema@.dbmaint_daily_statements'::pg_catalog.regclass, s.attnum),
-                        'The objects that changed, ascending; see dbmaint_objects. The other lists are in the same order.') AS description
+                        'The objects that changed, ascending, see dbmaint_objects; 0 stands for all that are not listed. The other lists are in the same order.') AS description
           FROM pg_catalog.pg_attribute AS a
           LEFT JOIN pg_catalog.pg_attribute AS s
             ON s.attrelid OPERATOR(pg_catalog.=) '@extschema@.dbmaint_daily_statements'::pg_catalog.regclass
@@ -197,6 +198,28 @@ BEGIN
 END
 $$;
 
+CREATE TABLE dbmaint_monthly_indexes (LIKE dbmaint_daily_indexes INCLUDING COMMENTS INCLUDING COMPRESSION);
+ALTER TABLE dbmaint_monthly_indexes RENAME COLUMN day TO month;
+ALTER TABLE dbmaint_monthly_indexes ADD PRIMARY KEY (database_oid, month);
+COMMENT ON TABLE dbmaint_monthly_indexes IS
+'One row a month (of UTC) of the history of indexes, kept for dbmaint.rollup_retention: every index that changed in it. A day is added two days after its end; dbmaint_index_monthly() has the rows, and the days that are not in it yet.';
+COMMENT ON COLUMN dbmaint_monthly_indexes.month IS
+'When the month began.';
+CREATE TABLE dbmaint_monthly_tables (LIKE dbmaint_daily_tables INCLUDING COMMENTS INCLUDING COMPRESSION);
+ALTER TABLE dbmaint_monthly_tables RENAME COLUMN day TO month;
+ALTER TABLE dbmaint_monthly_tables ADD PRIMARY KEY (database_oid, month);
+COMMENT ON TABLE dbmaint_monthly_tables IS
+'One row a month (of UTC) of the history of tables, kept for dbmaint.rollup_retention: every table that changed, or was scanned by an index. A day is added two days after its end; dbmaint_table_monthly() has the rows, and the days that are not in it yet.';
+COMMENT ON COLUMN dbmaint_monthly_tables.month IS
+'When the month began.';
+
+ALTER TABLE dbmaint_daily_indexes ADD COLUMN in_month boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN dbmaint_daily_indexes.in_month IS
+'Whether dbmaint_monthly_indexes has the day, and the row only lists those that did most.';
+ALTER TABLE dbmaint_daily_tables ADD COLUMN in_month boolean NOT NULL DEFAULT false;
+COMMENT ON COLUMN dbmaint_daily_tables.in_month IS
+'Whether dbmaint_monthly_tables has the day, and the row only lists those that did most.';
+
 -- History is not dumped: no pg_extension_config_dump here.
 
 CREATE FUNCTION dbmaint_total_statement_day(day timestamptz)
@@ -217,12 +240,12 @@ AS $$
         SELECT t.statement_id, t.calls, least(round(t.total_exec_time_ms * 1000), 9.2e18::float8)::bigint AS exec_us,
                least(round(coalesce(t.max_exec_time_ms, 0) * 1000), 9.2e18::float8)::bigint AS max_us, t."rows",
                t.shared_blks_hit, t.shared_blks_read, t.temp_blks_written, coalesce(t.wal_bytes, 0) AS wal_bytes,
-               -- what a review names: 300 at most
+               -- what a review names: 230 at most
                row_number() OVER (ORDER BY t.total_exec_time_ms DESC, t.statement_id) <= 100
-               OR t.calls > 0 AND row_number() OVER (ORDER BY t.calls DESC, t.statement_id) <= 50
-               OR t.shared_blks_read > 0 AND row_number() OVER (ORDER BY t.shared_blks_read DESC, t.statement_id) <= 50
-               OR t.temp_blks_written > 0 AND row_number() OVER (ORDER BY t.temp_blks_written DESC, t.statement_id) <= 50
-               OR t.wal_bytes > 0 AND row_number() OVER (ORDER BY t.wal_bytes DESC NULLS LAST, t.statement_id) <= 50 AS listed
+               OR t.calls > 0 AND row_number() OVER (ORDER BY t.calls DESC, t.statement_id) <= 40
+               OR t.shared_blks_read > 0 AND row_number() OVER (ORDER BY t.shared_blks_read DESC, t.statement_id) <= 30
+               OR t.temp_blks_written > 0 AND row_number() OVER (ORDER BY t.temp_blks_written DESC, t.statement_id) <= 30
+               OR t.wal_bytes > 0 AND row_number() OVER (ORDER BY t.wal_bytes DESC NULLS LAST, t.statement_id) <= 30 AS listed
           FROM @extschema@.dbmaint_total_statements($1, $1 + interval '24 hours') AS t
     ), kept AS (
         SELECT CASE WHEN r.listed THEN r.statement_id ELSE 0 END::bigint AS id,
@@ -252,7 +275,7 @@ AS $$
       FROM taken AS t, lists AS l
 $$;
 COMMENT ON FUNCTION dbmaint_total_statement_day(timestamptz) IS
-'The row of dbmaint_daily_statements for the day that begins at the given time, from its snapshots: apart are the 100 statements that took most time and the 50 that ran most often, read or spilled most blocks, or wrote most WAL. No row where there is no snapshot.';
+'The row of dbmaint_daily_statements for the day that begins at the given time, from its snapshots: apart are the 100 statements that took most time, the 40 that ran most often, and the 30 that read or spilled most blocks or wrote most WAL. No row where there is no snapshot.';
 
 CREATE FUNCTION dbmaint_total_index_day(day timestamptz)
 RETURNS SETOF dbmaint_daily_indexes
@@ -260,41 +283,59 @@ LANGUAGE sql STABLE ROWS 1
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
-    WITH taken AS (
-        SELECT s.database_oid, count(*)::int AS snapshots,
-               sum(s.interval_ms) / 3600000 AS observed_hours, bool_and(s.complete) AS complete
-          FROM @extschema@.dbmaint_index_snapshots AS s
-         WHERE s.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-           AND s.taken_at > $1 AND s.taken_at <= $1 + interval '24 hours'
-         GROUP BY s.database_oid
-    ), sums AS (
-        SELECT h.object_id::bigint AS id, least(coalesce(sum(h.idx_scan), 0), 9223372036854775807)::bigint AS scans,
-               least(coalesce(sum(h.idx_tup_read), 0), 9223372036854775807)::bigint AS tuples,
-               least(coalesce(sum(h.idx_tup_fetch), 0), 9223372036854775807)::bigint AS fetched,
-               least(coalesce(sum(h.idx_blks_read), 0), 9223372036854775807)::bigint AS read,
-               least(coalesce(sum(h.idx_blks_hit), 0), 9223372036854775807)::bigint AS hit,
-               (array_agg(h.index_bytes ORDER BY h.taken_at DESC))[1] AS bytes,
-               coalesce(sum(h.grown_bytes), 0)::bigint AS grown
-          FROM @extschema@.dbmaint_index_history AS h
-         WHERE h.taken_at > $1 AND h.taken_at <= $1 + interval '24 hours'
-         GROUP BY h.object_id
-    ), lists AS (
-        SELECT coalesce(array_agg(s.id ORDER BY s.id), '{}'::bigint[])::@extschema@.dbmaint_packed AS ids,
-               array_agg(s.scans ORDER BY s.id)::@extschema@.dbmaint_packed AS scans,
-               array_agg(s.tuples ORDER BY s.id)::@extschema@.dbmaint_packed AS tuples,
-               array_agg(s.fetched ORDER BY s.id)::@extschema@.dbmaint_packed AS fetched,
-               array_agg(s.read ORDER BY s.id)::@extschema@.dbmaint_packed AS read,
-               array_agg(s.hit ORDER BY s.id)::@extschema@.dbmaint_packed AS hit,
-               array_agg(s.bytes ORDER BY s.id)::@extschema@.dbmaint_packed AS bytes,
-               array_agg(s.grown ORDER BY s.id)::@extschema@.dbmaint_packed AS grown
-          FROM sums AS s
-    )
     SELECT $1, t.database_oid, t.snapshots, t.observed_hours, t.complete,
-           l.ids, l.scans, l.tuples, l.fetched, l.read, l.hit, l.bytes, l.grown
-      FROM taken AS t, lists AS l
+           t.list[1], t.list[2], t.list[3], t.list[4], t.list[5], t.list[6], t.list[8], t.list[7], false
+      FROM (SELECT max(s.database_oid) AS database_oid, count(*)::int AS snapshots,
+                   sum(s.interval_ms) / 3600000 AS observed_hours, bool_and(s.complete) AS complete,
+                   @extschema@.dbmaint_packed_total(s.object_ids,
+                       CASE WHEN s.interval_ms IS NOT NULL
+                            THEN ARRAY[s.idx_scan, s.idx_tup_read, s.idx_tup_fetch, s.idx_blks_read, s.idx_blks_hit, s.grown_bytes]
+                            -- a first snapshot knows no increases
+                            ELSE array_fill(NULL::@extschema@.dbmaint_packed, ARRAY[6]) END,
+                       ARRAY[s.index_bytes]) AS list
+              FROM (SELECT s.* FROM @extschema@.dbmaint_index_snapshots AS s
+                     WHERE s.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                       AND s.taken_at > $1 AND s.taken_at <= $1 + interval '24 hours'
+                     ORDER BY s.taken_at) AS s) AS t
+     WHERE t.snapshots > 0
 $$;
 COMMENT ON FUNCTION dbmaint_total_index_day(timestamptz) IS
-'The row of dbmaint_daily_indexes for the day that begins at the given time, from its snapshots. No row where there is none.';
+'The row of dbmaint_daily_indexes for the day that begins at the given time, with every index, from its snapshots. No row where there is none.';
+
+CREATE FUNCTION dbmaint_total_table_scans(day timestamptz,
+    OUT object_ids dbmaint_packed, OUT idx_scan dbmaint_packed)
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+    WITH me AS (
+        SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()
+    ), by_index AS MATERIALIZED (
+        SELECT v.object_id::int AS object_id, v.idx_scan
+          FROM (SELECT @extschema@.dbmaint_packed_total(s.object_ids, ARRAY[s.idx_scan], NULL::@extschema@.dbmaint_packed[]) AS list
+                  FROM @extschema@.dbmaint_index_snapshots AS s, me
+                 WHERE s.database_oid = me.oid AND s.interval_ms IS NOT NULL
+                   AND s.taken_at > $1 AND s.taken_at <= $1 + interval '24 hours') AS t
+         CROSS JOIN LATERAL ROWS FROM (@extschema@.dbmaint_unpack(t.list[1]), @extschema@.dbmaint_unpack(t.list[2])) AS v(object_id, idx_scan)
+         WHERE v.idx_scan > 0
+    ), by_table AS (
+        SELECT t.object_id::bigint AS object_id, least(sum(x.idx_scan), 9223372036854775807)::bigint AS idx_scan
+          FROM by_index AS x
+          JOIN @extschema@.dbmaint_objects AS i ON i.kind = 'i' AND i.object_id = x.object_id
+          -- of tables that had the same oid one after the other, the latest
+          JOIN (SELECT o.relation_oid, max(o.object_id) AS object_id
+                  FROM @extschema@.dbmaint_objects AS o, me
+                 WHERE o.database_oid = me.oid AND o.kind = 't'
+                 GROUP BY o.relation_oid) AS t ON t.relation_oid = i.table_oid
+         WHERE i.database_oid = (SELECT me.oid FROM me)
+         GROUP BY t.object_id
+    )
+    SELECT array_agg(t.object_id ORDER BY t.object_id)::@extschema@.dbmaint_packed,
+           array_agg(t.idx_scan ORDER BY t.object_id)::@extschema@.dbmaint_packed
+      FROM by_table AS t
+$$;
+COMMENT ON FUNCTION dbmaint_total_table_scans(timestamptz) IS
+'The tables whose indexes were scanned on the day that begins at the given time, and how often, from the snapshots of indexes; NULL where none was. Part of dbmaint_total_table_day().';
 
 CREATE FUNCTION dbmaint_total_table_day(day timestamptz)
 RETURNS SETOF dbmaint_daily_tables
@@ -302,77 +343,35 @@ LANGUAGE sql STABLE ROWS 1
 SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
-    WITH taken AS (
-        SELECT s.database_oid, count(*)::int AS snapshots,
-               sum(s.interval_ms) / 3600000 AS observed_hours, bool_and(s.complete) AS complete
-          FROM @extschema@.dbmaint_table_snapshots AS s
-         WHERE s.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-           AND s.taken_at > $1 AND s.taken_at <= $1 + interval '24 hours'
-         GROUP BY s.database_oid
-    ), by_index AS (
-        SELECT t.object_id, sum(x.idx_scan) AS idx_scan
-          FROM taken AS k
-         CROSS JOIN LATERAL (SELECT v.object_id, sum(v.idx_scan) AS idx_scan
-                               FROM @extschema@.dbmaint_index_snapshots AS s
-                              CROSS JOIN LATERAL ROWS FROM (@extschema@.dbmaint_unpack(s.object_ids),
-                                                            @extschema@.dbmaint_unpack(s.idx_scan)) AS v(object_id, idx_scan)
-                              WHERE s.database_oid = k.database_oid AND s.interval_ms IS NOT NULL
-                                AND s.taken_at > $1 AND s.taken_at <= $1 + interval '24 hours'
-                              GROUP BY v.object_id) AS x
-          JOIN @extschema@.dbmaint_objects AS i
-            ON i.database_oid = k.database_oid AND i.kind = 'i' AND i.object_id = x.object_id
-          -- of tables that had the same oid one after the other, the latest
-          JOIN (SELECT o.database_oid, o.relation_oid, max(o.object_id) AS object_id
-                  FROM @extschema@.dbmaint_objects AS o WHERE o.kind = 't'
-                 GROUP BY o.database_oid, o.relation_oid) AS t
-            ON t.database_oid = k.database_oid AND t.relation_oid = i.table_oid
-         WHERE x.idx_scan > 0
-         GROUP BY t.object_id
-    ), sums AS (
-        SELECT coalesce(h.object_id, i.object_id)::bigint AS id, h.*, i.idx_scan
-          FROM (SELECT h.object_id,
-                       sum(h.seq_scan) AS seq_scan, sum(h.seq_tup_read) AS seq_tup_read,
-                       sum(h.n_tup_ins) AS n_tup_ins, sum(h.n_tup_upd) AS n_tup_upd,
-                       sum(h.n_tup_del) AS n_tup_del, sum(h.n_tup_hot_upd) AS n_tup_hot_upd,
-                       sum(h.heap_blks_read) AS heap_blks_read, sum(h.heap_blks_hit) AS heap_blks_hit,
-                       sum(h.vacuum_count) AS vacuum_count, sum(h.autovacuum_count) AS autovacuum_count,
-                       sum(h.analyze_count) AS analyze_count, sum(h.autoanalyze_count) AS autoanalyze_count,
-                       (array_agg(h.n_live_tup ORDER BY h.taken_at DESC))[1] AS n_live_tup,
-                       (array_agg(h.n_dead_tup ORDER BY h.taken_at DESC))[1] AS n_dead_tup,
-                       (array_agg(h.table_bytes ORDER BY h.taken_at DESC))[1] AS table_bytes,
-                       (array_agg(h.toast_bytes ORDER BY h.taken_at DESC))[1] AS toast_bytes,
-                       sum(h.grown_bytes) AS grown_bytes
-                  FROM @extschema@.dbmaint_table_history AS h
-                 WHERE h.taken_at > $1 AND h.taken_at <= $1 + interval '24 hours'
-                 GROUP BY h.object_id) AS h
-          FULL JOIN by_index AS i ON i.object_id = h.object_id
-    ), lists AS (
-        SELECT coalesce(array_agg(s.id ORDER BY s.id), '{}'::bigint[])::@extschema@.dbmaint_packed AS ids,
-               array_agg(least(coalesce(s.seq_scan, 0), 9223372036854775807)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS seq_scan,
-               array_agg(least(coalesce(s.seq_tup_read, 0), 9223372036854775807)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS seq_tup_read,
-               array_agg(least(coalesce(s.idx_scan, 0), 9223372036854775807)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS idx_scan,
-               array_agg(least(coalesce(s.n_tup_ins, 0), 9223372036854775807)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS n_tup_ins,
-               array_agg(least(coalesce(s.n_tup_upd, 0), 9223372036854775807)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS n_tup_upd,
-               array_agg(least(coalesce(s.n_tup_del, 0), 9223372036854775807)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS n_tup_del,
-               array_agg(least(coalesce(s.n_tup_hot_upd, 0), 9223372036854775807)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS n_tup_hot_upd,
-               array_agg(least(coalesce(s.heap_blks_read, 0), 9223372036854775807)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS heap_blks_read,
-               array_agg(least(coalesce(s.heap_blks_hit, 0), 9223372036854775807)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS heap_blks_hit,
-               array_agg(coalesce(s.vacuum_count, 0)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS vacuum_count,
-               array_agg(coalesce(s.autovacuum_count, 0)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS autovacuum_count,
-               array_agg(coalesce(s.analyze_count, 0)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS analyze_count,
-               array_agg(coalesce(s.autoanalyze_count, 0)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS autoanalyze_count,
-               array_agg(coalesce(s.n_live_tup, 0) ORDER BY s.id)::@extschema@.dbmaint_packed AS n_live_tup,
-               array_agg(coalesce(s.n_dead_tup, 0) ORDER BY s.id)::@extschema@.dbmaint_packed AS n_dead_tup,
-               array_agg(coalesce(s.table_bytes, 0) ORDER BY s.id)::@extschema@.dbmaint_packed AS table_bytes,
-               array_agg(coalesce(s.toast_bytes, 0) ORDER BY s.id)::@extschema@.dbmaint_packed AS toast_bytes,
-               array_agg(coalesce(s.grown_bytes, 0)::bigint ORDER BY s.id)::@extschema@.dbmaint_packed AS grown_bytes
-          FROM sums AS s
-    )
-    SELECT $1, t.database_oid, t.snapshots, t.observed_hours, t.complete, l.*
-      FROM taken AS t, lists AS l
+    SELECT $1, t.database_oid, t.snapshots, t.observed_hours, t.complete,
+           t.list[1], t.list[2], t.list[3], t.list[4], t.list[5], t.list[6], t.list[7], t.list[8], t.list[9],
+           t.list[10], t.list[11], t.list[12], t.list[13], t.list[14], t.list[16], t.list[17], t.list[18], t.list[19],
+           t.list[15], false
+      FROM (SELECT max(s.database_oid) AS database_oid, count(s.taken_at)::int AS snapshots,
+                   sum(s.interval_ms) / 3600000 AS observed_hours, bool_and(s.complete) AS complete,
+                   @extschema@.dbmaint_packed_total(s.object_ids, s.sums, s.lasts) AS list
+              FROM (-- first: what it does not know is known by the snapshots
+                    SELECT NULL::timestamptz AS taken_at, NULL::oid AS database_oid, NULL::float8 AS interval_ms,
+                           NULL::boolean AS complete, x.object_ids,
+                           ARRAY[NULL, NULL, x.idx_scan, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL] AS sums,
+                           array_fill(NULL::@extschema@.dbmaint_packed, ARRAY[4]) AS lasts
+                      FROM @extschema@.dbmaint_total_table_scans($1) AS x
+                    UNION ALL
+                    (SELECT s.taken_at, s.database_oid, s.interval_ms, s.complete, s.object_ids,
+                            CASE WHEN s.interval_ms IS NOT NULL
+                                 THEN ARRAY[s.seq_scan, s.seq_tup_read, NULL, s.n_tup_ins, s.n_tup_upd, s.n_tup_del, s.n_tup_hot_upd,
+                                            s.heap_blks_read, s.heap_blks_hit, s.vacuum_count, s.autovacuum_count,
+                                            s.analyze_count, s.autoanalyze_count, s.grown_bytes]
+                                 ELSE array_fill(NULL::@extschema@.dbmaint_packed, ARRAY[14]) END,
+                            ARRAY[s.n_live_tup, s.n_dead_tup, s.table_bytes, s.toast_bytes]
+                       FROM @extschema@.dbmaint_table_snapshots AS s
+                      WHERE s.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                        AND s.taken_at > $1 AND s.taken_at <= $1 + interval '24 hours'
+                      ORDER BY s.taken_at)) AS s) AS t
+     WHERE t.snapshots > 0
 $$;
 COMMENT ON FUNCTION dbmaint_total_table_day(timestamptz) IS
-'The row of dbmaint_daily_tables for the day that begins at the given time, from its snapshots and, for idx_scan, from those of indexes. No row where there is none.';
+'The row of dbmaint_daily_tables for the day that begins at the given time, with every table, from its snapshots and, for idx_scan, from those of indexes. No row where there is none.';
 
 CREATE FUNCTION dbmaint_roll_up_totals(at timestamptz, most_days int)
 RETURNS bigint
@@ -391,12 +390,14 @@ DECLARE
     kind record;
 BEGIN
     FOR kind IN
-        SELECT v.daily, v.snapshot, v.totals
+        SELECT v.daily, v.snapshot, v.totals, v.closed
           -- the dearest last: if it takes too long, the others are made
-          FROM (VALUES ('dbmaint_daily_statements', 'dbmaint_statement_snapshots', 'dbmaint_total_statement_day'),
-                       ('dbmaint_daily_indexes', 'dbmaint_index_snapshots', 'dbmaint_total_index_day'),
-                       ('dbmaint_daily_tables', 'dbmaint_table_snapshots', 'dbmaint_total_table_day')
-               ) AS v(daily, snapshot, totals)
+          FROM (VALUES ('dbmaint_daily_pools', 'dbmaint_pool_snapshots', 'dbmaint_total_pool_day', 'false'),
+                       ('dbmaint_daily_statements', 'dbmaint_statement_snapshots', 'dbmaint_total_statement_day', 'false'),
+                       -- a day is added to its month once
+                       ('dbmaint_daily_indexes', 'dbmaint_index_snapshots', 'dbmaint_total_index_day', 'd.in_month'),
+                       ('dbmaint_daily_tables', 'dbmaint_table_snapshots', 'dbmaint_total_table_day', 'd.in_month')
+               ) AS v(daily, snapshot, totals, closed)
     LOOP
         -- yesterday each time; all days when a new one is over
         EXECUTE format('SELECT CASE WHEN max(d.day) < $2 - interval ''24 hours'' OR max(d.day) IS NULL'
@@ -413,9 +414,10 @@ BEGIN
                          GROUP BY 1) AS s
                  WHERE s.snapshots > coalesce((SELECT d.snapshots FROM %1$I.%3$I AS d
                                                 WHERE d.database_oid = $1 AND d.day = s.day), 0)
+                   AND NOT EXISTS (SELECT FROM %1$I.%3$I AS d WHERE d.database_oid = $1 AND d.day = s.day AND %4$s)
                    -- what would expire at once would be made for ever
                    AND s.day >= $4
-                 ORDER BY s.day LIMIT $5)$q$, schema, kind.snapshot, kind.daily)
+                 ORDER BY s.day LIMIT $5)$q$, schema, kind.snapshot, kind.daily, kind.closed)
            INTO days USING me, look_from, today, keep_from, most_days - made;
         EXECUTE format('DELETE FROM %I.%I AS d WHERE d.database_oid = $1 AND d.day = ANY ($2)', schema, kind.daily)
           USING me, days;
@@ -429,11 +431,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_roll_up_totals(timestamptz, int) IS
-'Adds up the snapshots of statements, indexes and tables of days that were over at the given time and are not rolled up with all their snapshots: at most most_days rows, oldest first; returns how many. Part of dbmaint_roll_up().';
+'Adds up the snapshots of pools, statements, indexes and tables of days that were over at the given time and are not rolled up with all their snapshots (and not in their months yet): at most most_days rows, oldest first; returns how many. Part of dbmaint_roll_up().';
 
-REVOKE ALL ON dbmaint_daily_statements, dbmaint_daily_indexes, dbmaint_daily_tables FROM PUBLIC;
-GRANT SELECT ON dbmaint_daily_statements, dbmaint_daily_indexes, dbmaint_daily_tables TO pg_monitor;
+REVOKE ALL ON dbmaint_daily_statements, dbmaint_daily_indexes, dbmaint_daily_tables,
+    dbmaint_monthly_indexes, dbmaint_monthly_tables FROM PUBLIC;
+GRANT SELECT ON dbmaint_daily_statements, dbmaint_daily_indexes, dbmaint_daily_tables,
+    dbmaint_monthly_indexes, dbmaint_monthly_tables TO pg_monitor;
 REVOKE ALL ON FUNCTION dbmaint_total_statement_day(timestamptz), dbmaint_total_index_day(timestamptz),
-    dbmaint_total_table_day(timestamptz), dbmaint_roll_up_totals(timestamptz, int) FROM PUBLIC;
+    dbmaint_total_table_scans(timestamptz), dbmaint_total_table_day(timestamptz),
+    dbmaint_roll_up_totals(timestamptz, int) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_total_statement_day(timestamptz), dbmaint_total_index_day(timestamptz),
-    dbmaint_total_table_day(timestamptz) TO pg_monitor;
+    dbmaint_total_table_scans(timestamptz), dbmaint_total_table_day(timestamptz) TO pg_monitor;

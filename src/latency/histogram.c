@@ -1,7 +1,7 @@
 /*-------------------------------------------------------------------------
  *
  * histogram.c
- *	  Bucket arithmetic and the two written forms of a histogram.
+ *	  Bucket arithmetic, and the text and the bytes of a histogram.
  *
  * Pure: no server header, no memory, no clock.  See histogram.h.
  *
@@ -46,11 +46,19 @@ histogram_upper_bound(int bucket)
 	return nominal_upper_bound(bucket);
 }
 
+static double
+midpoint_ms(int bucket, bool coarse)
+{
+	int			last = coarse ? histogram_group_last(bucket) : bucket;
+
+	return (double) (histogram_lower_bound(bucket) +
+					 nominal_upper_bound(last) - 1) / 2000.0;
+}
+
 double
 histogram_midpoint_ms(int bucket)
 {
-	return (double) (histogram_lower_bound(bucket) +
-					 nominal_upper_bound(bucket) - 1) / 2000.0;
+	return midpoint_ms(bucket, false);
 }
 
 uint64
@@ -77,7 +85,7 @@ histogram_total(const uint64 *counts)
 }
 
 double
-histogram_percentile_ms(const uint64 *counts, double fraction)
+histogram_percentile_ms(const uint64 *counts, bool coarse, double fraction)
 {
 	uint64		total = histogram_total(counts);
 	uint64		seen = 0;
@@ -100,16 +108,17 @@ histogram_percentile_ms(const uint64 *counts, double fraction)
 	{
 		seen = add_saturating(seen, counts[i]);
 		if (seen >= rank)
-			return histogram_midpoint_ms(i);
+			return midpoint_ms(i, coarse);
 	}
-	return histogram_midpoint_ms(HISTOGRAM_BUCKETS - 1);
+	return midpoint_ms(HISTOGRAM_BUCKETS - 1, coarse);
 }
 
 uint64
-histogram_count_above(const uint64 *counts, double ms)
+histogram_count_above(const uint64 *counts, bool coarse, double ms)
 {
 	uint64		us;
 	uint64		above = 0;
+	int			bucket;
 
 	if (isnan(ms) || (isinf(ms) && ms > 0.0))
 		return 0;
@@ -123,7 +132,10 @@ histogram_count_above(const uint64 *counts, double ms)
 	if (us < UINT64_MAX && (double) us / 1000.0 < ms)
 		us++;
 
-	for (int i = histogram_bucket(us); i < HISTOGRAM_BUCKETS; i++)
+	bucket = histogram_bucket(us);
+	if (coarse)
+		bucket = histogram_group_first(bucket);
+	for (int i = bucket; i < HISTOGRAM_BUCKETS; i++)
 		above = add_saturating(above, counts[i]);
 	return above;
 }
@@ -247,7 +259,7 @@ parse_number(const char **string, uint64 *value)
 }
 
 const char *
-histogram_parse(const char *string, uint64 *counts)
+histogram_parse(const char *string, uint64 *counts, bool *coarse)
 {
 	uint64		version;
 	uint64		total = 0;
@@ -255,8 +267,9 @@ histogram_parse(const char *string, uint64 *counts)
 
 	if (!parse_number(&string, &version) || *string++ != '|')
 		return "The text must begin with the version and a bar.";
-	if (version != HISTOGRAM_VERSION)
-		return "The version is not 1.";
+	if (version != HISTOGRAM_VERSION && version != HISTOGRAM_COARSE_VERSION)
+		return "The version is neither 1 nor 2.";
+	*coarse = version == HISTOGRAM_COARSE_VERSION;
 	if (*string == '\0')
 		return NULL;
 
@@ -271,7 +284,8 @@ histogram_parse(const char *string, uint64 *counts)
 			return "Each bucket must be a lower bound, a colon and a count, both whole numbers of a bigint's range.";
 
 		bucket = histogram_bucket(bound);
-		if (histogram_lower_bound(bucket) != bound)
+		if (histogram_lower_bound(bucket) != bound ||
+			(*coarse && histogram_group_first(bucket) != bucket))
 			return "A number before a colon is not the lower bound of a bucket.";
 		if (bucket <= previous)
 			return "The buckets are not in ascending order.";

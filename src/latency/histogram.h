@@ -11,9 +11,13 @@
  * 2^31; the last bucket also takes everything from 2^32 us (71 minutes) up,
  * and a percentile that falls there is a lower limit of the true one.
  *
+ * A coarse histogram, for what is kept for years, has a third of the buckets:
+ * what stands for one is at most 2 % away.  Its counts are in the same arrays,
+ * each in the first bucket of its group.
+ *
  * Counts are plain arrays of HISTOGRAM_BUCKETS numbers, owned by the caller.
- * histogram.c knows no server: no memory is allocated, nothing is raised, and
- * it can be compiled on its own.  The functions at the end of this header are
+ * histogram.c and coarse_histogram.c know no server: no memory is allocated, nothing is raised, and
+ * they can be compiled alone.  The functions at the end of this header are
  * the exception; histogram_type.c has them, with the SQL type.
  *
  * Within the server, include postgres.h first.
@@ -40,6 +44,7 @@ typedef uint64_t uint64;
 
 /* What the encoded form can take at most: the version, then gap and count. */
 #define HISTOGRAM_VERSION		1
+#define HISTOGRAM_COARSE_VERSION	2
 #define HISTOGRAM_ENCODED_MAX	(1 + HISTOGRAM_BUCKETS * (2 + 10))
 
 /* A valid histogram never holds more values than a bigint can count. */
@@ -93,16 +98,26 @@ extern uint64 histogram_total(const uint64 *counts);
 /*
  * Return the percentile at fraction (0..1) by nearest rank, in milliseconds:
  * what stands for the first bucket with ceil(fraction * total) values at or
- * before it.  NAN when there are none.
+ * before it (of coarse counts: the middle of the group).  NAN when there are
+ * none.
  */
-extern double histogram_percentile_ms(const uint64 *counts, double fraction);
+extern double histogram_percentile_ms(const uint64 *counts, bool coarse,
+									  double fraction);
 
 /*
  * Count the values that are not below a number of milliseconds.  The bucket
- * that holds the threshold counts as a whole, so nothing is ever missed.
- * 0 for NAN and infinity.
+ * (the group) that holds the threshold counts as a whole, so nothing is ever
+ * missed.  0 for NAN and infinity.
  */
-extern uint64 histogram_count_above(const uint64 *counts, double ms);
+extern uint64 histogram_count_above(const uint64 *counts, bool coarse,
+									double ms);
+
+/* Return the first and the last bucket of the group that has a bucket. */
+extern int	histogram_group_first(int bucket);
+extern int	histogram_group_last(int bucket);
+
+/* Make counts coarse: move each into the first bucket of its group. */
+extern void histogram_coarsen(uint64 *counts);
 
 /*
  * Write the stored form of counts to out, which has room for
@@ -122,10 +137,19 @@ extern const char *histogram_decode(const unsigned char *bytes, size_t length,
 									uint64 *counts);
 
 /*
- * Read the text form, such as "1|40:3,1024:2", to counts, which must be
- * zeroes.  Returns NULL, or a sentence that says what is wrong.
+ * Write the stored form of coarse counts, and read it, in the same way.
  */
-extern const char *histogram_parse(const char *string, uint64 *counts);
+extern size_t histogram_encode_coarse(const uint64 *counts, unsigned char *out);
+extern const char *histogram_decode_coarse(const unsigned char *bytes,
+										   size_t length, uint64 *counts);
+
+/*
+ * Read the text form, such as "1|40:3,1024:2", or "2|..." for coarse counts,
+ * to counts, which must be zeroes.  Returns NULL, or a sentence that says what
+ * is wrong.
+ */
+extern const char *histogram_parse(const char *string, uint64 *counts,
+								   bool *coarse);
 
 #ifdef C_H
 
@@ -135,13 +159,14 @@ struct varlena;
  * Build a dbmaint_histogram from counts, in the current memory context.
  * Raises numeric_value_out_of_range beyond HISTOGRAM_TOTAL_MAX values.
  */
-extern struct varlena *histogram_pack(const uint64 *counts);
+extern struct varlena *histogram_pack(const uint64 *counts, bool coarse);
 
 /*
  * Add a dbmaint_histogram, which may be toasted, to counts; a count stops at
- * UINT64_MAX.  Raises data_corrupted when it is not one.
+ * UINT64_MAX.  Returns whether it is coarse: then the sum has to be made so.
+ * Raises data_corrupted when it is none.
  */
-extern void histogram_unpack(const struct varlena *histogram, uint64 *counts);
+extern bool histogram_unpack(const struct varlena *histogram, uint64 *counts);
 
 #endif							/* C_H */
 

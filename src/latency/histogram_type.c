@@ -3,8 +3,8 @@
  * histogram_type.c
  *	  The SQL type dbmaint_histogram, its functions and its aggregates.
  *
- * A value is a varlena with the bytes of histogram_encode().  Whatever reads
- * one goes through histogram_unpack(), which trusts no byte of it: a damaged
+ * A value is a varlena with the bytes of histogram_encode(), or those of
+ * histogram_encode_coarse().  Whatever reads one goes through histogram_unpack(), which trusts no byte of it: a damaged
  * page ends in an error, never in a read past the value's end.
  *
  * The aggregates keep a dense array, so that a row costs only the buckets it
@@ -33,6 +33,7 @@
 typedef struct HistogramState
 {
 	uint64		counts[HISTOGRAM_BUCKETS];
+	bool		coarse;			/* a coarse one was added: the sum is coarse */
 } HistogramState;
 
 PG_FUNCTION_INFO_V1(dbmaint_histogram_in);
@@ -42,6 +43,7 @@ PG_FUNCTION_INFO_V1(dbmaint_histogram_send);
 PG_FUNCTION_INFO_V1(dbmaint_percentile);
 PG_FUNCTION_INFO_V1(dbmaint_histogram_count);
 PG_FUNCTION_INFO_V1(dbmaint_histogram_count_above);
+PG_FUNCTION_INFO_V1(dbmaint_histogram_coarse);
 PG_FUNCTION_INFO_V1(dbmaint_histogram_merge_transition);
 PG_FUNCTION_INFO_V1(dbmaint_histogram_agg_transition);
 PG_FUNCTION_INFO_V1(dbmaint_histogram_combine);
@@ -50,7 +52,7 @@ PG_FUNCTION_INFO_V1(dbmaint_histogram_deserialize);
 PG_FUNCTION_INFO_V1(dbmaint_histogram_final);
 
 struct varlena *
-histogram_pack(const uint64 *counts)
+histogram_pack(const uint64 *counts, bool coarse)
 {
 	unsigned char bytes[HISTOGRAM_ENCODED_MAX];
 	struct varlena *result;
@@ -63,21 +65,31 @@ histogram_pack(const uint64 *counts)
 				 errdetail("The counts add up to more than a bigint holds."),
 				 errhint("Merge fewer histograms.")));
 
-	length = histogram_encode(counts, bytes);
+	length = coarse ? histogram_encode_coarse(counts, bytes) :
+		histogram_encode(counts, bytes);
 	result = (struct varlena *) palloc(VARHDRSZ + length);
 	SET_VARSIZE(result, VARHDRSZ + length);
 	memcpy(VARDATA(result), bytes, length);
 	return result;
 }
 
-void
+/* Add bytes of either version to counts. */
+static const char *
+decode(const char *bytes, size_t length, uint64 *counts, bool *coarse)
+{
+	*coarse = length > 0 && bytes[0] == HISTOGRAM_COARSE_VERSION;
+	return (*coarse ? histogram_decode_coarse : histogram_decode)
+		((const unsigned char *) bytes, length, counts);
+}
+
+bool
 histogram_unpack(const struct varlena *histogram, uint64 *counts)
 {
 	struct varlena *plain = pg_detoast_datum_packed((struct varlena *) histogram);
 	const char *problem;
+	bool		coarse;
 
-	problem = histogram_decode((const unsigned char *) VARDATA_ANY(plain),
-							   VARSIZE_ANY_EXHDR(plain), counts);
+	problem = decode(VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain), counts, &coarse);
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -87,14 +99,32 @@ histogram_unpack(const struct varlena *histogram, uint64 *counts)
 
 	if (plain != histogram)
 		pfree(plain);
+	return coarse;
 }
 
-/* Unpack an argument to zeroed counts. */
-static void
+/* Unpack an argument to zeroed counts; returns whether it is coarse. */
+static bool
 unpack_argument(FunctionCallInfo fcinfo, int argument, uint64 *counts)
 {
 	memset(counts, 0, sizeof(uint64) * HISTOGRAM_BUCKETS);
-	histogram_unpack((struct varlena *) PG_GETARG_POINTER(argument), counts);
+	return histogram_unpack((struct varlena *) PG_GETARG_POINTER(argument), counts);
+}
+
+/* Add a histogram to a state. */
+static void
+add_to_state(HistogramState *state, struct varlena *histogram)
+{
+	if (histogram_unpack(histogram, state->counts))
+		state->coarse = true;
+}
+
+/* Make a histogram of a state, which is changed where it is coarse. */
+static struct varlena *
+pack_state(HistogramState *state)
+{
+	if (state->coarse)
+		histogram_coarsen(state->counts);
+	return histogram_pack(state->counts, state->coarse);
 }
 
 Datum
@@ -102,9 +132,10 @@ dbmaint_histogram_in(PG_FUNCTION_ARGS)
 {
 	char	   *input = PG_GETARG_CSTRING(0);
 	uint64		counts[HISTOGRAM_BUCKETS] = {0};
+	bool		coarse;
 	const char *problem;
 
-	problem = histogram_parse(input, counts);
+	problem = histogram_parse(input, counts, &coarse);
 	if (problem != NULL)
 		ereturn(fcinfo->context, (Datum) 0,
 				(errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
@@ -113,7 +144,7 @@ dbmaint_histogram_in(PG_FUNCTION_ARGS)
 				 errdetail("%s", problem),
 				 errhint("Write the version, a bar and the buckets in use as lower_bound_us:count in ascending order, such as \"1|40:3,41:7\".")));
 
-	PG_RETURN_POINTER(histogram_pack(counts));
+	PG_RETURN_POINTER(histogram_pack(counts, coarse));
 }
 
 Datum
@@ -122,11 +153,11 @@ dbmaint_histogram_out(PG_FUNCTION_ARGS)
 	uint64		counts[HISTOGRAM_BUCKETS];
 	StringInfoData output;
 	const char *separator = "";
-
-	unpack_argument(fcinfo, 0, counts);
+	bool		coarse = unpack_argument(fcinfo, 0, counts);
 
 	initStringInfo(&output);
-	appendStringInfo(&output, "%d|", HISTOGRAM_VERSION);
+	appendStringInfo(&output, "%d|",
+					 coarse ? HISTOGRAM_COARSE_VERSION : HISTOGRAM_VERSION);
 	for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
 	{
 		if (counts[i] == 0)
@@ -145,9 +176,10 @@ dbmaint_histogram_recv(PG_FUNCTION_ARGS)
 	int			length = message->len - message->cursor;
 	const char *bytes = pq_getmsgbytes(message, length);
 	uint64		counts[HISTOGRAM_BUCKETS] = {0};
+	bool		coarse;
 	const char *problem;
 
-	problem = histogram_decode((const unsigned char *) bytes, length, counts);
+	problem = decode(bytes, length, counts, &coarse);
 	if (problem != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
@@ -156,17 +188,28 @@ dbmaint_histogram_recv(PG_FUNCTION_ARGS)
 				 errdetail("%s", problem),
 				 errhint("Send what dbmaint_histogram_send() returns.")));
 
-	PG_RETURN_POINTER(histogram_pack(counts));
+	PG_RETURN_POINTER(histogram_pack(counts, coarse));
 }
 
 Datum
 dbmaint_histogram_send(PG_FUNCTION_ARGS)
 {
 	uint64		counts[HISTOGRAM_BUCKETS];
+	bool		coarse;
 
 	/* through the counts, so that damage is not handed on */
+	coarse = unpack_argument(fcinfo, 0, counts);
+	PG_RETURN_BYTEA_P((bytea *) histogram_pack(counts, coarse));
+}
+
+Datum
+dbmaint_histogram_coarse(PG_FUNCTION_ARGS)
+{
+	uint64		counts[HISTOGRAM_BUCKETS];
+
 	unpack_argument(fcinfo, 0, counts);
-	PG_RETURN_BYTEA_P((bytea *) histogram_pack(counts));
+	histogram_coarsen(counts);
+	PG_RETURN_POINTER(histogram_pack(counts, true));
 }
 
 Datum
@@ -175,6 +218,7 @@ dbmaint_percentile(PG_FUNCTION_ARGS)
 	double		fraction = PG_GETARG_FLOAT8(1);
 	uint64		counts[HISTOGRAM_BUCKETS];
 	double		result;
+	bool		coarse;
 
 	if (!(fraction >= 0.0 && fraction <= 1.0))
 		ereport(ERROR,
@@ -182,8 +226,8 @@ dbmaint_percentile(PG_FUNCTION_ARGS)
 				 errmsg("percentile fraction %g is not between 0 and 1", fraction),
 				 errhint("Write the 95th percentile as 0.95.")));
 
-	unpack_argument(fcinfo, 0, counts);
-	result = histogram_percentile_ms(counts, fraction);
+	coarse = unpack_argument(fcinfo, 0, counts);
+	result = histogram_percentile_ms(counts, coarse, fraction);
 	if (isnan(result))
 		PG_RETURN_NULL();
 	PG_RETURN_FLOAT8(result);
@@ -203,6 +247,7 @@ dbmaint_histogram_count_above(PG_FUNCTION_ARGS)
 {
 	double		ms = PG_GETARG_FLOAT8(1);
 	uint64		counts[HISTOGRAM_BUCKETS];
+	bool		coarse;
 
 	if (isnan(ms))
 		ereport(ERROR,
@@ -210,8 +255,8 @@ dbmaint_histogram_count_above(PG_FUNCTION_ARGS)
 				 errmsg("threshold must not be NaN"),
 				 errhint("Give the threshold in milliseconds.")));
 
-	unpack_argument(fcinfo, 0, counts);
-	PG_RETURN_INT64((int64) histogram_count_above(counts, ms));
+	coarse = unpack_argument(fcinfo, 0, counts);
+	PG_RETURN_INT64((int64) histogram_count_above(counts, coarse, ms));
 }
 
 /* Return the context an aggregate's state lives in. */
@@ -254,7 +299,7 @@ dbmaint_histogram_merge_transition(PG_FUNCTION_ARGS)
 		return return_state_unchanged(fcinfo);
 
 	state = state_argument(fcinfo);
-	histogram_unpack((struct varlena *) PG_GETARG_POINTER(1), state->counts);
+	add_to_state(state, (struct varlena *) PG_GETARG_POINTER(1));
 	PG_RETURN_POINTER(state);
 }
 
@@ -297,6 +342,7 @@ dbmaint_histogram_combine(PG_FUNCTION_ARGS)
 		else
 			state->counts[i] += other->counts[i];
 	}
+	state->coarse = state->coarse || other->coarse;
 	PG_RETURN_POINTER(state);
 }
 
@@ -307,7 +353,7 @@ dbmaint_histogram_serialize(PG_FUNCTION_ARGS)
 
 	(void) aggregate_context(fcinfo);
 	state = (HistogramState *) PG_GETARG_POINTER(0);
-	PG_RETURN_BYTEA_P((bytea *) histogram_pack(state->counts));
+	PG_RETURN_BYTEA_P((bytea *) pack_state(state));
 }
 
 Datum
@@ -317,7 +363,7 @@ dbmaint_histogram_deserialize(PG_FUNCTION_ARGS)
 
 	(void) aggregate_context(fcinfo);
 	state = (HistogramState *) palloc0(sizeof(HistogramState));
-	histogram_unpack((struct varlena *) PG_GETARG_POINTER(0), state->counts);
+	add_to_state(state, (struct varlena *) PG_GETARG_POINTER(0));
 	PG_RETURN_POINTER(state);
 }
 
@@ -330,5 +376,5 @@ dbmaint_histogram_final(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	state = (HistogramState *) PG_GETARG_POINTER(0);
-	PG_RETURN_POINTER(histogram_pack(state->counts));
+	PG_RETURN_POINTER(pack_state(state));
 }

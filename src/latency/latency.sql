@@ -30,7 +30,7 @@ RETURNS bytea
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'dbmaint_histogram_send';
 COMMENT ON FUNCTION dbmaint_histogram_send(dbmaint_histogram) IS
-'Writes the binary form of a dbmaint_histogram: a version byte, then for each bucket in use the number of unused buckets before it and its count, as LEB128 numbers.';
+'Writes the binary form of a dbmaint_histogram: a version byte; in version 1 for each bucket in use the number of unused buckets before it and its count, as LEB128 numbers; in version 2, which is coarse, a bit stream of adaptive Rice codes (src/latency/coarse_histogram.c).';
 
 CREATE TYPE dbmaint_histogram (
     INPUT = dbmaint_histogram_in,
@@ -41,14 +41,14 @@ CREATE TYPE dbmaint_histogram (
     STORAGE = extended
 );
 COMMENT ON TYPE dbmaint_histogram IS
-'Counts of durations by bucket, each at most 1/64 wider than its lower bound, from 1 microsecond to 71 minutes; written as version, bar, then lower_bound_us:count of each bucket in use.';
+'Counts of durations by bucket, each at most 1/64 wider than its lower bound (1/25 in a coarse one), from 1 microsecond to 71 minutes; written as version (1, or 2 for a coarse one), bar, then lower_bound_us:count of each bucket in use.';
 
 CREATE FUNCTION dbmaint_percentile(histogram dbmaint_histogram, fraction float8)
 RETURNS float8
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'dbmaint_percentile';
 COMMENT ON FUNCTION dbmaint_percentile(dbmaint_histogram, float8) IS
-'Returns the percentile at a fraction from 0 to 1 (0.95 for the 95th) by nearest rank, in milliseconds and within 1/128 of the true value; null for a histogram without values.';
+'Returns the percentile at a fraction from 0 to 1 (0.95 for the 95th) by nearest rank, in milliseconds and within 1/128 of the true value, of a coarse histogram within 2 %; null for a histogram without values.';
 
 CREATE FUNCTION dbmaint_histogram_count(histogram dbmaint_histogram)
 RETURNS bigint
@@ -62,7 +62,14 @@ RETURNS bigint
 LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'dbmaint_histogram_count_above';
 COMMENT ON FUNCTION dbmaint_histogram_count_above(dbmaint_histogram, float8) IS
-'Returns how many values are not below a number of milliseconds; the bucket that holds the threshold, at most 1/64 wide, counts as a whole.';
+'Returns how many values are not below a number of milliseconds; the bucket that holds the threshold, at most 1/64 wide (1/25 in a coarse histogram), counts as a whole.';
+
+CREATE FUNCTION dbmaint_histogram_coarse(histogram dbmaint_histogram)
+RETURNS dbmaint_histogram
+LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'dbmaint_histogram_coarse';
+COMMENT ON FUNCTION dbmaint_histogram_coarse(dbmaint_histogram) IS
+'Returns a histogram of the same values with a third of the buckets, stored in a fifth of the bytes: percentiles of it are within 2 %. Merged with others the result is coarse.';
 
 CREATE FUNCTION dbmaint_histogram_merge_transition(state internal, histogram dbmaint_histogram)
 RETURNS internal
@@ -111,7 +118,7 @@ COMMENT ON FUNCTION dbmaint_histogram_final(internal) IS
 CREATE AGGREGATE dbmaint_histogram_merge(histogram dbmaint_histogram) (
     SFUNC = dbmaint_histogram_merge_transition,
     STYPE = internal,
-    SSPACE = 13824,
+    SSPACE = 13832,
     FINALFUNC = dbmaint_histogram_final,
     COMBINEFUNC = dbmaint_histogram_combine,
     SERIALFUNC = dbmaint_histogram_serialize,
@@ -119,12 +126,12 @@ CREATE AGGREGATE dbmaint_histogram_merge(histogram dbmaint_histogram) (
     PARALLEL = SAFE
 );
 COMMENT ON AGGREGATE dbmaint_histogram_merge(dbmaint_histogram) IS
-'Adds histograms up to one that holds the values of all; null when there are none.';
+'Adds histograms up to one that holds the values of all, coarse if one of them is; null when there are none.';
 
 CREATE AGGREGATE dbmaint_histogram_agg(ms float8) (
     SFUNC = dbmaint_histogram_agg_transition,
     STYPE = internal,
-    SSPACE = 13824,
+    SSPACE = 13832,
     FINALFUNC = dbmaint_histogram_final,
     COMBINEFUNC = dbmaint_histogram_combine,
     SERIALFUNC = dbmaint_histogram_serialize,

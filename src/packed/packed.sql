@@ -92,3 +92,27 @@ LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'dbmaint_packed_position';
 COMMENT ON FUNCTION dbmaint_packed_position(dbmaint_packed, bigint) IS
 'Returns the first position, from 1 on, of a value in a list; NULL where it does not occur. In a list that is stored as ascending it looks no further than the value.';
+
+CREATE FUNCTION dbmaint_packed_total_transition(state internal, keys dbmaint_packed,
+    sums dbmaint_packed[], lasts dbmaint_packed[])
+RETURNS internal
+LANGUAGE c IMMUTABLE CALLED ON NULL INPUT
+AS 'MODULE_PATHNAME', 'dbmaint_packed_total_transition';
+COMMENT ON FUNCTION dbmaint_packed_total_transition(internal, dbmaint_packed, dbmaint_packed[], dbmaint_packed[]) IS
+'Transition function of dbmaint_packed_total.';
+
+CREATE FUNCTION dbmaint_packed_total_final(state internal)
+RETURNS dbmaint_packed[]
+LANGUAGE c IMMUTABLE CALLED ON NULL INPUT
+AS 'MODULE_PATHNAME', 'dbmaint_packed_total_final';
+COMMENT ON FUNCTION dbmaint_packed_total_final(internal) IS
+'Final function of dbmaint_packed_total.';
+
+CREATE AGGREGATE dbmaint_packed_total(keys dbmaint_packed, sums dbmaint_packed[], lasts dbmaint_packed[]) (
+    SFUNC = dbmaint_packed_total_transition,
+    STYPE = internal,
+    SSPACE = 1000000,
+    FINALFUNC = dbmaint_packed_total_final
+);
+COMMENT ON AGGREGATE dbmaint_packed_total(dbmaint_packed, dbmaint_packed[], dbmaint_packed[]) IS
+'Adds lists up by key: each row has a list of keys (from 0 to 2147483647) and, in their order, lists whose values are added (at most to the ends of a bigint) and lists of which the last row''s value counts; NULL is a list of zeroes. The result is the ascending list of all keys, then those of the totals in the order of the arguments; NULL without rows.';

@@ -54,14 +54,14 @@ refuse_cancels(void)
 }
 
 static void
-begin_transaction(void)
+begin_transaction(int timeout_ms)
 {
 	cancellable = true;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	/* SPI arms no statement_timeout in a background worker */
-	enable_timeout_after(STATEMENT_TIMEOUT, setting_collector_timeout_ms);
+	enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
 }
 
 static void
@@ -99,30 +99,87 @@ undo_step(bool own_transaction, ResourceOwner owner)
 	}
 }
 
-ErrorData *
-guard_try(GuardedStep step, void *arg)
+/*
+ * A limit of the step's own: its timer, whether that runs, and whether it has
+ * passed.
+ */
+static TimeoutId limit_timer = MAX_TIMEOUTS;
+static bool limit_runs = false;
+static volatile sig_atomic_t limit_passed = false;
+
+static void
+handle_limit(void)
+{
+	limit_passed = true;
+	InterruptPending = true;
+	QueryCancelPending = true;
+	SetLatch(MyLatch);
+}
+
+/* Starts the timer; false if there is no limit, or an outer step's runs. */
+static bool
+start_limit(int limit_ms)
+{
+	if (limit_ms <= 0 || limit_runs)
+		return false;
+	if (limit_timer == MAX_TIMEOUTS)
+		limit_timer = RegisterTimeout(USER_TIMEOUT, handle_limit);
+	limit_passed = false;
+	limit_runs = true;
+	enable_timeout_after(limit_timer, limit_ms);
+	return true;
+}
+
+/*
+ * Stops it; returns whether it had passed.  A cancel that comes when the step
+ * is over already must not hit what follows.
+ */
+static bool
+stop_limit(void)
+{
+	disable_timeout(limit_timer, false);
+	limit_runs = false;
+	if (limit_passed)
+		QueryCancelPending = false;
+	return limit_passed;
+}
+
+/*
+ * Runs the step: for timeout_ms at most if the transaction is its own, for
+ * limit_ms (0: no limit) in any case, of which *too_long says whether it passed.
+ */
+static ErrorData *
+try_step(GuardedStep step, void *arg, int timeout_ms, int limit_ms,
+		 bool *too_long)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	bool		own_transaction = !IsTransactionState();
+	bool		own_limit;
 	ErrorData  *volatile error = NULL;
 
+	*too_long = false;
 	if (!own_transaction)
 		BeginInternalSubTransaction(NULL);
+	own_limit = start_limit(limit_ms);
 
 	PG_TRY();
 	{
 		if (own_transaction)
-			begin_transaction();
+			begin_transaction(timeout_ms);
 		MemoryContextSwitchTo(caller);
 		step(arg);
 		MemoryContextSwitchTo(caller);
+		if (own_limit)
+			(void) stop_limit();
 		end_step(own_transaction, owner);
 		MemoryContextSwitchTo(caller);
 	}
 	PG_CATCH();
 	{
 		HOLD_INTERRUPTS();
+		if (own_limit)
+			*too_long = stop_limit();
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
 		FlushErrorState();
@@ -131,7 +188,8 @@ guard_try(GuardedStep step, void *arg)
 		RESUME_INTERRUPTS();
 
 		/* a user who cancels a call of dbmaint_run_due means all of it */
-		if (!own_transaction && error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		*too_long = *too_long && error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+		if (!own_transaction && error->sqlerrcode == ERRCODE_QUERY_CANCELED && !*too_long)
 			ReThrowError(error);
 	}
 	PG_END_TRY();
@@ -139,17 +197,102 @@ guard_try(GuardedStep step, void *arg)
 	return error;
 }
 
+ErrorData *
+guard_try(GuardedStep step, void *arg)
+{
+	bool		too_long;
+
+	return try_step(step, arg, setting_collector_timeout_ms, 0, &too_long);
+}
+
+static char *
+run_step(const char *what, GuardedStep step, void *arg, int timeout_ms,
+		 int limit_ms)
+{
+	bool		too_long;
+	ErrorData  *error = try_step(step, arg, timeout_ms, limit_ms, &too_long);
+	char	   *failure;
+
+	if (error == NULL)
+		return NULL;
+	failure = too_long ? psprintf("%s: took longer than %d ms", what, limit_ms) :
+		psprintf("%s: %s", what, error->message);
+	FreeErrorData(error);
+	return failure;
+}
+
 char *
 guard_run(const char *what, GuardedStep step, void *arg)
 {
-	ErrorData  *error = guard_try(step, arg);
-	char	   *failure = NULL;
+	return run_step(what, step, arg, setting_collector_timeout_ms, 0);
+}
 
-	if (error != NULL)
+char *
+guard_run_for(const char *what, GuardedStep step, void *arg, int timeout_ms)
+{
+	return run_step(what, step, arg, timeout_ms, 0);
+}
+
+char *
+guard_run_within(const char *what, GuardedStep step, void *arg, int limit_ms)
+{
+	return run_step(what, step, arg, setting_collector_timeout_ms, limit_ms);
+}
+
+static char *
+describe_error(const ErrorData *error)
+{
+	if (error->detail == NULL)
+		return pstrdup(error->message);
+	return psprintf("%s (%s)", error->message, error->detail);
+}
+
+static void
+end_top_level(void)
+{
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	refuse_cancels();
+	if (IsTransactionState())
+		elog(ERROR, "a step left a transaction open");
+	pgstat_report_stat(true);
+}
+
+char *
+guard_run_top_level(GuardedStep step, void *arg, int timeout_ms, int *sqlstate)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *volatile failure = NULL;
+
+	Assert(!IsTransactionState());
+	*sqlstate = 0;
+
+	PG_TRY();
 	{
-		failure = psprintf("%s: %s", what, error->message);
+		cancellable = true;
+		if (timeout_ms > 0)
+			enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
+		step(arg);
+		MemoryContextSwitchTo(caller);
+		end_top_level();
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		undo_step(true, NULL);
+		MemoryContextSwitchTo(caller);
+		RESUME_INTERRUPTS();
+
+		*sqlstate = error->sqlerrcode;
+		failure = describe_error(error);
 		FreeErrorData(error);
 	}
+	PG_END_TRY();
+
 	return failure;
 }
 

@@ -25,6 +25,25 @@ typedef void (*GuardedStep) (void *arg);
  */
 extern char *guard_run(const char *what, GuardedStep step, void *arg);
 
+/* The same with another timeout of its transaction, if that is its own. */
+extern char *guard_run_for(const char *what, GuardedStep step, void *arg,
+						   int timeout_ms);
+
+/*
+ * The same, with a time limit of the step's own in any transaction; a step
+ * that passes it fails.  A step in such a step has no other limit than that.
+ */
+extern char *guard_run_within(const char *what, GuardedStep step, void *arg,
+							  int limit_ms);
+
+/*
+ * Runs step(arg) outside a transaction, for commands that make transactions of
+ * their own; in a worker only.  It may take that long; 0 is for ever.  Returns
+ * as guard_run() does, without the name of the step, and sets *sqlstate.
+ */
+extern char *guard_run_top_level(GuardedStep step, void *arg, int timeout_ms,
+								 int *sqlstate);
+
 /*
  * The same for who must know which error it was: NULL if the step went well.
  */

@@ -31,6 +31,7 @@ const ErrandInfo errand_infos[ERRAND_KINDS] = {
 	[ERRAND_RUNNER] = {
 		.name = "runner",
 		.function = "runner_main",
+		.probe = "dbmaint_jobs_due",
 		.limited = true,
 	},
 	[ERRAND_NOTIFIER] = {
@@ -237,9 +238,17 @@ errand_wait(long timeout_ms)
 {
 	static uint32 wait_event = 0;
 	int			events;
+	bool		wanted;
 
 	if (wait_event == 0)
 		wait_event = wait_event_named("DbmaintErrandMain");
+
+	/* the work itself may have waited for the latch, and reset it */
+	LWLockAcquire(shared_state->lock, LW_SHARED);
+	wanted = my_errand->wanted;
+	LWLockRelease(shared_state->lock);
+	if (wanted)
+		return true;
 
 	pgstat_report_activity(STATE_IDLE, NULL);
 	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
@@ -289,6 +298,7 @@ errand_set_work(int64 work)
 {
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	my_errand->working_on = work;
+	my_errand->cancelled_by = InvalidOid;
 	my_errand->progress[0] = '\0';
 	LWLockRelease(shared_state->lock);
 }
@@ -299,21 +309,65 @@ errand_set_progress(const char *progress)
 	set_text(my_errand->progress, progress);
 }
 
-bool
-errand_cancel_work(Oid database_oid, ErrandKind kind, int64 work)
+/* The database's errand, if it is at that work.  The caller holds the lock. */
+static Errand *
+find_at_work(Oid database_oid, ErrandKind kind, int64 work)
 {
-	DatabaseSlot *slot;
-	bool		found = false;
+	DatabaseSlot *slot = shared_slot_find(database_oid);
+
+	if (slot == NULL || slot->errands[kind].pid == 0 ||
+		slot->errands[kind].working_on != work)
+		return NULL;
+	return &slot->errands[kind];
+}
+
+bool
+errand_cancel_work(Oid database_oid, ErrandKind kind, int64 work, Oid role)
+{
+	Errand	   *errand;
 
 	if (shared_state == NULL)
 		return false;
 
 	/* under the lock, so that it does not go on to its next piece of work */
-	LWLockAcquire(shared_state->lock, LW_SHARED);
-	slot = shared_slot_find(database_oid);
-	if (slot != NULL && slot->errands[kind].pid != 0 &&
-		slot->errands[kind].working_on == work)
-		found = kill(slot->errands[kind].pid, SIGINT) == 0;
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	errand = find_at_work(database_oid, kind, work);
+	if (errand != NULL)
+	{
+		errand->cancelled_by = role;
+		(void) kill(errand->pid, SIGINT);
+	}
 	LWLockRelease(shared_state->lock);
-	return found;
+	return errand != NULL;
+}
+
+Oid
+errand_cancelled_by(void)
+{
+	Oid			role;
+
+	LWLockAcquire(shared_state->lock, LW_SHARED);
+	role = my_errand->cancelled_by;
+	LWLockRelease(shared_state->lock);
+	return role;
+}
+
+int
+errand_find_work(Oid database_oid, ErrandKind kind, int64 work, char *progress)
+{
+	const Errand *errand;
+	int			pid = 0;
+
+	progress[0] = '\0';
+	if (shared_state == NULL)
+		return 0;
+	LWLockAcquire(shared_state->lock, LW_SHARED);
+	errand = find_at_work(database_oid, kind, work);
+	if (errand != NULL)
+	{
+		pid = errand->pid;
+		strlcpy(progress, errand->progress, LAST_ERROR_LENGTH);
+	}
+	LWLockRelease(shared_state->lock);
+	return pid;
 }

@@ -83,7 +83,7 @@ extern bool errand_must_leave(void);
  * Ends the process; `more` says that it is to come again, when others had
  * their turn.
  */
-extern void errand_leave(bool more) pg_attribute_noreturn();
+pg_noreturn extern void errand_leave(bool more);
 
 /*
  * Waits that long, or to be woken; takes interrupts, and a new configuration.
@@ -102,8 +102,20 @@ extern void errand_set_work(int64 work);
 extern void errand_set_progress(const char *progress);
 
 /*
- * Interrupts the process if it is working on that; returns whether it is.
+ * Interrupts the process if it is working on that, in the name of the role;
+ * returns whether it is.
  */
-extern bool errand_cancel_work(Oid database_oid, ErrandKind kind, int64 work);
+extern bool errand_cancel_work(Oid database_oid, ErrandKind kind, int64 work,
+							   Oid role);
+
+/* In the process: the role that wants an end of its work, or InvalidOid. */
+extern Oid	errand_cancelled_by(void);
+
+/*
+ * For whoever shows the work: the pid of the process that does it, 0 if none
+ * does; the progress goes into the buffer of LAST_ERROR_LENGTH bytes.
+ */
+extern int	errand_find_work(Oid database_oid, ErrandKind kind, int64 work,
+							 char *progress);
 
 #endif							/* DBMAINT_ERRAND_H */

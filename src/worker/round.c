@@ -10,6 +10,7 @@
 #include "compat.h"
 
 #include "access/xact.h"
+#include "alert/alert.h"
 #include "collect/series.h"
 #include "history/history.h"
 #include "mb/pg_wchar.h"
@@ -221,8 +222,12 @@ collector_due(const Round *round, int collector, int64 *due, int64 *missed)
 		*missed = 0;
 		return true;
 	}
-	return schedule_due(last_due[collector], interval_us(collector),
-						round->collection.at, due, missed);
+	if (schedule_due(last_due[collector], interval_us(collector),
+					 round->collection.at, due, missed))
+		return true;
+	*due = last_due[collector];
+	*missed = 0;
+	return collector_demand(collector) == DEMAND_NOW;
 }
 
 /* Runs one collector; what it failed to read costs nobody else anything. */
@@ -265,7 +270,8 @@ run_collectors(Round *round, RoundReport *report)
 		int64		missed = 0;
 
 		/* what concerns the server is due at home alone, which may move */
-		if (collectors[c].scope == METRIC_CLUSTER && !round->home)
+		if ((collectors[c].scope == METRIC_CLUSTER && !round->home) ||
+			collector_demand(c) == DEMAND_NONE)
 		{
 			slot->last_due[c] = 0;
 			continue;
@@ -380,6 +386,32 @@ run_expiry(Round *round, RoundReport *report)
 	} while (round->expired > 0);
 }
 
+/* Judges what was read; an error costs its step. */
+static void
+run_alerts(Round *round, RoundReport *report)
+{
+	DatabaseSlot *slot = round->slot;
+	AlertReport alerts;
+	ListCell   *cell;
+
+	alert_turn(&round->extension, &round->collection, round->sample,
+			   shared_state->rotating, &alerts);
+	foreach(cell, alerts.failures)
+	{
+		note_error(slot, lfirst(cell));
+		report->alert_failure = lfirst(cell);
+	}
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	slot->alert_at = round->collection.at;
+	slot->alert_rules = alerts.rules;
+	slot->alert_series = Max(slot->alert_series, alerts.series);
+	slot->alert_pending = alerts.pending;
+	slot->alert_firing = alerts.firing;
+	slot->alert_judged_ms = alerts.judged_ms;
+	LWLockRelease(shared_state->lock);
+}
+
 static void
 prepare_collection(Round *round, TimestampTz at)
 {
@@ -447,6 +479,7 @@ round_run(DatabaseSlot *slot, TimestampTz at, RoundReport *report)
 			return ROUND_NOT_INSTALLED;
 		slot->samples = *round->collection.now;
 	}
+	run_alerts(round, report);
 	run_probes(round);
 	run_expiry(round, report);
 	note_round(slot, at, started);
@@ -462,7 +495,11 @@ round_next_due(const DatabaseSlot *slot, TimestampTz now)
 	/* one that never ran here is due with the first sample, if ever */
 	for (int c = 0; c < collector_count; c++)
 	{
-		if (collectors[c].own_history && slot->last_due[c] != 0)
+		if (!collectors[c].own_history || slot->last_due[c] == 0)
+			continue;
+		if (collector_demand(c) == DEMAND_NOW)
+			next = now;
+		else
 			next = Min(next, schedule_next(slot->last_due[c], interval_us(c),
 										   now));
 	}

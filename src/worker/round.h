@@ -30,6 +30,7 @@ typedef struct RoundReport
 	char	   *status[MAX_COLLECTORS]; /* "ok", an error, NULL: was not due */
 	char	   *failure;		/* why nothing was written */
 	char	   *series_failure; /* why the readings of series were not */
+	char	   *alert_failure;	/* of the last step of the alerts that failed */
 	bool		home;			/* does the database read what concerns the
 								 * server? */
 	int64		rolled_up;		/* hours and days of history */

@@ -4,9 +4,10 @@
  *		The process that samples one database.
  *
  * Between rounds it holds nothing: no transaction, snapshot or lock.  That of
- * the home database looks at all sessions meanwhile, once a second.  A sampler
- * leaves when it is asked to (slot->leave, or a hold on the database), when
- * the extension is not there, and after its round where databases take turns.
+ * the home database looks at all sessions meanwhile, once a second, and waits
+ * for the connection pooler's answer as it does for its latch.  A sampler
+ * leaves when it is asked to (slot->leave, or a hold on the database), when the
+ * extension is not there, and after its round where databases take turns.
  *
  * src/worker/sampler.c
  *
@@ -17,6 +18,7 @@
 #include "access/xact.h"
 #include "activity/activity.h"
 #include "catalog/pg_authid.h"
+#include "pool/pool.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "step/guard.h"
@@ -164,15 +166,17 @@ sampler_wait(uint32 wait_event)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz next = round_next_due(my_slot, now);
 	long		timeout_ms = 0;
-	int			events;
+	pgsocket	pooler = PGINVALID_SOCKET;
+	int			events = WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH;
 
 	if (is_home)
 		next = Min(next, activity_next_tick(now));
+	next = Min(next, pool_next_tick(now));
 	if (next > now)
 		timeout_ms = TimestampDifferenceMilliseconds(now, Min(next, now + 60 * USECS_PER_SEC));
 
-	events = WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
-					   timeout_ms, wait_event);
+	events |= pool_wait_for(&pooler);
+	events = WaitLatchOrSocket(MyLatch, events, pooler, timeout_ms, wait_event);
 	ResetLatch(MyLatch);
 
 	CHECK_FOR_INTERRUPTS();
@@ -226,17 +230,20 @@ sampler_main(Datum arg)
 	wait_event = wait_event_named("DbmaintSamplerMain");
 	context = AllocSetContextCreate(TopMemoryContext, "dbmaint round",
 									ALLOCSET_DEFAULT_SIZES);
+	pool_attach_loop();
 
 	for (;;)
 	{
 		if (sampler_must_leave())
 			sampler_exit(DATABASE_WAITING);
+		pool_tick(is_home, GetCurrentTimestamp());
 		/* a tick is no reason to look for the extension */
 		if (woken || round_next_due(my_slot, GetCurrentTimestamp()) <= GetCurrentTimestamp())
 			sampler_turn(context);
 		if (is_home)
 			activity_tick(GetCurrentTimestamp());
-		if (shared_state->rotating)
+		/* an answer that is on its way would be lost, two seconds at most */
+		if (shared_state->rotating && !pool_is_waiting())
 			sampler_exit(DATABASE_WAITING);
 		woken = sampler_wait(wait_event);
 	}

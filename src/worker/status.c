@@ -9,9 +9,11 @@
  */
 #include "compat.h"
 
+#include "access/htup_details.h"
 #include "collect/collect.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
+#include "pool/pool.h"
 #include "settings.h"
 #include "storage/lock.h"
 #include "utils/builtins.h"
@@ -26,6 +28,7 @@
 
 PG_FUNCTION_INFO_V1(dbmaint_status);
 PG_FUNCTION_INFO_V1(dbmaint_run_due);
+PG_FUNCTION_INFO_V1(dbmaint_alerting);
 
 static const char *
 state_name(const DatabaseSlot *slot)
@@ -180,6 +183,32 @@ put_errand(ReturnSetInfo *rsinfo, DatabaseSlot *slot, ErrandKind kind)
 	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 }
 
+/* PgBouncer is no process of ours, but what we do with it can fail, too. */
+static void
+put_pool(ReturnSetInfo *rsinfo)
+{
+	Datum		values[STATUS_COLUMNS] = {0};
+	bool		nulls[STATUS_COLUMNS] = {false};
+	PoolStatus	status;
+
+	if (setting_pgbouncer_conninfo[0] == '\0' || !pool_status(&status))
+		return;
+	nulls[1] = nulls[2] = true;
+	values[0] = CStringGetTextDatum("pool");
+	values[3] = CStringGetTextDatum(pool_reason_name(status.reason));
+	values[4] = TimestampTzGetDatum(status.read_at);
+	nulls[4] = status.read_at == 0;
+	values[5] = Float8GetDatum(status.cost_us / 1000.0);
+	nulls[5] = status.tried_at == 0;
+	values[6] = Int64GetDatum(status.readings);
+	values[7] = Int64GetDatum(status.errors);
+	nulls[8] = status.message[0] == '\0';
+	if (!nulls[8])
+		values[8] = CStringGetTextDatum(pool_text(status.message));
+	nulls[9] = nulls[10] = true;
+	tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
+}
+
 /* SQL: dbmaint_status(), see worker.sql */
 Datum
 dbmaint_status(PG_FUNCTION_ARGS)
@@ -205,7 +234,40 @@ dbmaint_status(PG_FUNCTION_ARGS)
 		for (int kind = 0; kind < ERRAND_KINDS; kind++)
 			put_errand(rsinfo, copy, kind);
 	}
+	put_pool(rsinfo);
 	return (Datum) 0;
+}
+
+/* SQL: dbmaint_alerting(), see worker.sql */
+Datum
+dbmaint_alerting(PG_FUNCTION_ARGS)
+{
+	TupleDesc	columns;
+	DatabaseSlot *slot;
+	Datum		values[6] = {0};
+	bool		nulls[6];
+
+	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	memset(nulls, true, sizeof(nulls));
+	if (shared_state != NULL)
+	{
+		LWLockAcquire(shared_state->lock, LW_SHARED);
+		slot = shared_slot_find(MyDatabaseId);
+		if (slot != NULL && slot->alert_at != 0)
+		{
+			values[0] = TimestampTzGetDatum(slot->alert_at);
+			values[1] = Int32GetDatum(slot->alert_rules);
+			values[2] = Int32GetDatum(slot->alert_series);
+			values[3] = Int32GetDatum(slot->alert_pending);
+			values[4] = Int32GetDatum(slot->alert_firing);
+			values[5] = Float8GetDatum(slot->alert_judged_ms);
+			memset(nulls, false, sizeof(nulls));
+		}
+		LWLockRelease(shared_state->lock);
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns),
+													  values, nulls)));
 }
 
 /*
@@ -279,6 +341,8 @@ dbmaint_run_due(PG_FUNCTION_ARGS)
 		put_step(rsinfo, "dbmaint_series_samples", report.series_failure);
 	if (report.failure != NULL)
 		put_step(rsinfo, "performance_metrics", report.failure);
+	if (report.alert_failure != NULL)
+		put_step(rsinfo, "alerts", report.alert_failure);
 	if (report.rolled_up > 0)
 		put_step(rsinfo, "roll-up",
 				 psprintf("rolled up " INT64_FORMAT " hours and days",

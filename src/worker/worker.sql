@@ -9,7 +9,7 @@ RETURNS SETOF record
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'dbmaint_status';
 COMMENT ON FUNCTION dbmaint_status() IS
-'Every process of dbmaint: the launcher, a sampler for each database that it knows, and the errands (runner of jobs, notifier) that were ever wanted there. For an errand, rounds counts how often it was started, last_round_at says when, next_due_at when it is tried again after a failure. pid is NULL while none runs; last_round_cost_ms is the time that the last round took; errors counts steps that failed since the server started; next_due_at is NULL where nothing is due; missed_rounds counts turns that were skipped because they came too late. No rows where the library is not preloaded.';
+'Every process of dbmaint: the launcher, a sampler for each database that it knows, and the errands (runner of jobs, notifier) that were ever wanted there; and, where dbmaint.pgbouncer_conninfo is set, a row "pool" for what the home database''s sampler does with PgBouncer (state: ok, or why it cannot be read; see dbmaint_pool_status()). For an errand, rounds counts how often it was started, last_round_at says when, next_due_at when it is tried again after a failure. pid is NULL while none runs; last_round_cost_ms is the time that the last round took; errors counts steps that failed since the server started; next_due_at is NULL where nothing is due; missed_rounds counts turns that were skipped because they came too late. No rows where the library is not preloaded.';
 
 CREATE FUNCTION dbmaint_run_due(
     at timestamptz, OUT collector text, OUT status text)
@@ -19,5 +19,13 @@ AS 'MODULE_PATHNAME', 'dbmaint_run_due';
 COMMENT ON FUNCTION dbmaint_run_due(timestamptz) IS
 'One turn of this database''s sampler at the given time, as if it were now: runs the collectors that are due, writes the sample and expires history. Returns a row for each step, with "ok" or its error. Refused while a sampler is at work on the database.';
 
-REVOKE ALL ON FUNCTION dbmaint_status(), dbmaint_run_due(timestamptz) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION dbmaint_status() TO pg_monitor;
+CREATE FUNCTION dbmaint_alerting(
+    OUT judged_at timestamptz, OUT rules int, OUT series int, OUT pending int,
+    OUT firing int, OUT judged_ms float8)
+LANGUAGE C VOLATILE
+AS 'MODULE_PATHNAME', 'dbmaint_alerting';
+COMMENT ON FUNCTION dbmaint_alerting() IS
+'The last turn of this database''s alerts: when, by how many rules that are enabled, how many readings of what has instances a turn judged at most, how many alerts are pending and firing, and how long judging took in milliseconds. NULL where there was none since the server started.';
+
+REVOKE ALL ON FUNCTION dbmaint_status(), dbmaint_run_due(timestamptz), dbmaint_alerting() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION dbmaint_status(), dbmaint_alerting() TO pg_monitor;

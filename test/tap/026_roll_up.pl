@@ -42,15 +42,17 @@ foreach my $database (qw(shop copy))
 SELECT min("timestamp") > now() - interval '2 hours' FROM performance_metrics}),
 		"$database: old samples expire");
 }
-is($node->safe_psql('shop', 'SELECT count(*), sum(sample_count), sum(query_count) FROM dbmaint_hourly_metrics'),
+is($node->safe_psql('shop', q{SELECT count(*), sum(sample_count), sum(query_count) FROM dbmaint_metrics_by('hour', to_at => now() - interval '1 day')}),
 	'96|576|1152', 'their hours were rolled up before');
+is($node->safe_psql('shop', 'SELECT count(*), sum(dbmaint_packed_count(hours)) FROM dbmaint_packed_hours'),
+	'4|96', 'and packed, since their samples have expired');
 is($node->safe_psql('shop', q{
 SELECT count(*), sum(sample_count), bool_and(day = date_trunc('day', day, 'UTC')) FROM dbmaint_daily_metrics}),
 	'4|576|t', 'and their days, which are those of UTC');
 is($node->safe_psql('shop', q{
 SELECT query_count, p50_ms < p95_ms FROM dbmaint_response_time(now() - interval '30 days', date_trunc('day', now(), 'UTC') - interval '1 day')}),
 	'1152|t', 'and answer for them');
-is($node->safe_psql('copy', 'SELECT count(*) FROM dbmaint_hourly_metrics'),
+is($node->safe_psql('copy', 'SELECT (SELECT count(*) FROM dbmaint_hourly_metrics) + (SELECT count(*) FROM dbmaint_packed_hours)'),
 	'0', 'a copy rolls up none of the samples that it inherited');
 is($node->safe_psql('shop', q{SELECT coalesce(max(last_error), '') FROM dbmaint_status() WHERE errors > 0}),
 	'', 'no step failed');

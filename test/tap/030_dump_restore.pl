@@ -39,6 +39,38 @@ sub history_rows
 	return $node->safe_psql($database, "SELECT count(*) FROM $schema.performance_metrics");
 }
 
+# What the user made of the alerts; in "here" nothing, as a first dump would be.
+sub configure_alerts
+{
+	my ($database, $schema) = @_;
+
+	$node->safe_psql($database, qq{
+		SET search_path = $schema;
+		SELECT dbmaint_set_rule('response_time_ms', 'critical', '>', 123, '5 minutes');
+		UPDATE dbmaint_alert_rules SET actions = ARRAY['Call Änne'] WHERE metric = 'response_time_ms' AND severity = 'warning';
+		SELECT dbmaint_disable_rule('cache_hit_ratio');
+		SELECT dbmaint_drop_rule('statistics_age_days');
+		DELETE FROM dbmaint_alert_rules WHERE metric = 'dead_ratio_pct';
+		SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 500, '1 minute');
+		SELECT dbmaint_set_rule('pool_efficiency', 'warning', '<', 40, '1 minute', 'test.*');
+		SELECT dbmaint_set_rule('slot_lost', 'warning', '>', 0, '1 minute');
+		SELECT dbmaint_drop_rule('slot_lost', 'warning');
+		SELECT dbmaint_silence('*', 'a*', now() + interval '3 days', 'test');
+		SELECT dbmaint_set_maintenance_window('weekly', ARRAY['sun'], '02:00', '3 hours', 'Europe/Berlin');
+	});
+	return;
+}
+
+# The rules that count, the silences and the windows.
+sub alert_settings
+{
+	my ($database, $schema) = @_;
+	return $node->safe_psql($database, qq{
+		SELECT to_jsonb(r) - 'seeded' FROM $schema.dbmaint_effective_rules() AS r ORDER BY r.metric, r.instance, r.severity;
+		SELECT s FROM $schema.dbmaint_silences AS s ORDER BY silence_id;
+		SELECT w FROM $schema.dbmaint_maintenance_windows AS w ORDER BY name});
+}
+
 # Everything that must work where the extension is.
 sub check_works
 {
@@ -56,8 +88,10 @@ sub check_works
 			SELECT count(*) FROM $schema.dbmaint_weekly_trend;
 			SELECT count(*) FROM $schema.dbmaint_monthly_summary;
 			SELECT $schema.dbmaint_expire_history();
+			SELECT $schema.dbmaint_pack_hours(now() + interval '90 days', 100) + $schema.dbmaint_close_days(now(), 100);
+			SELECT count(*) >= 0 FROM $schema.dbmaint_index_monthly();
 		}),
-		"t\n1\n1\n0",
+		"t\n1\n1\n0\n0\nt",
 		"$what: the views and functions of history work");
 	is( $node->safe_psql($database, qq{
 			SELECT count(*) FROM pg_depend d, pg_extension e
@@ -96,6 +130,7 @@ foreach my $database (sort keys %sources)
 		CREATE VIEW history AS SELECT * FROM $schema.performance_metrics;
 		GRANT SELECT ON $schema.performance_metrics TO pg_read_all_settings;
 	});
+	configure_alerts($database, $schema) if $database ne 'here';
 	is(take_samples($database, $schema), 'ok', "$database: sampled");
 	is(history_rows($database, $schema), 2, "$database: has history");
 
@@ -133,9 +168,18 @@ foreach my $database (sort keys %sources)
 				"SELECT has_table_privilege('pg_read_all_settings', '$schema.performance_metrics', 'SELECT')"),
 			't',
 			"$copy: what the user granted on a member is kept");
+		is(alert_settings($copy, $schema), alert_settings($database, $schema), "$copy: what was made of the alerts is kept");
+		is( $node->safe_psql($copy, "SELECT count(*) FROM $schema.dbmaint_alert_rules AS r WHERE r.seeded AND EXISTS
+				(SELECT FROM $schema.dbmaint_alert_rules AS e WHERE e.metric = r.metric AND e.instance = r.instance AND e.severity = r.severity AND NOT e.seeded)"),
+			0, "$copy: no rule is there twice");
+		is( $node->safe_psql($copy, "SELECT $schema.dbmaint_silence('*', '*', now() + interval '1 day', 'the next one')
+				> (SELECT coalesce(max(silence_id), 0) FROM $schema.dbmaint_silences)"),
+			't', "$copy: the next silence gets a number of its own");
 		check_works($copy, $schema, $copy);
 	}
 }
+
+is(alert_settings('here_j1', 'public') =~ /response_time_ms/ ? 'yes' : 'no', 'yes', 'where nothing was changed, the rules are the seeded ones');
 
 # Restoring over an extension that is there already, and is in use.
 $node->safe_psql('postgres', 'CREATE DATABASE there');

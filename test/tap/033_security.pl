@@ -74,26 +74,29 @@ is(query("SELECT c.relname FROM ($relations) AS c WHERE c.relkind = 'r'
 		AND NOT EXISTS (SELECT FROM pg_constraint AS k WHERE k.conrelid = c.oid AND k.contype = 'p')"),
 	'', 'every table has a primary key');
 
-# What PUBLIC may call: pure functions of their arguments, and the list of
-# metrics, which is in the documentation.
+# What PUBLIC may call: pure functions of their arguments, the list of metrics,
+# which is in the documentation, and what asks for jobs on the caller's own
+# tables (070 to 073 have more of that).
 is( query("SELECT p.oid::regprocedure FROM ($functions) AS p
 		WHERE EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0)
-			AND p.provolatile <> 'i' AND p.proname <> 'dbmaint_metrics'"),
+			AND p.provolatile <> 'i' AND p.proname NOT IN ('dbmaint_metrics', 'dbmaint_enqueue', 'dbmaint_cancel_job', 'dbmaint_job_progress')"),
 	'', 'PUBLIC may call no function that reveals anything');
 is( query("SELECT c.relname FROM ($relations) AS c
-		WHERE EXISTS (SELECT FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS a WHERE a.grantee = 0)"),
-	'', 'PUBLIC may read no table and no view');
+		WHERE EXISTS (SELECT FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS a WHERE a.grantee = 0)
+			AND c.relname NOT IN ('dbmaint_jobs', 'dbmaint_job_history')"),
+	'', 'PUBLIC may read no table, and no view but those of its jobs');
 is( query("SELECT p.oid::regprocedure::text, a.privilege_type FROM ($functions) AS p, aclexplode(p.proacl) AS a
 		WHERE a.grantee <> 0 AND a.grantee <> p.proowner AND (a.is_grantable OR a.grantee <>
 			CASE WHEN p.proname LIKE '%bloat' THEN 'pg_stat_scan_tables'::regrole ELSE 'pg_monitor'::regrole END)
 		UNION ALL
 		SELECT c.oid::regclass::text, a.privilege_type FROM ($relations) AS c, aclexplode(c.relacl) AS a
-		WHERE a.grantee <> c.relowner AND (a.grantee <> 'pg_monitor'::regrole OR a.privilege_type <> 'SELECT' OR a.is_grantable)"),
+		WHERE a.grantee NOT IN (c.relowner, 0) AND (a.grantee <> 'pg_monitor'::regrole OR a.privilege_type <> 'SELECT' OR a.is_grantable)"),
 	'', 'pg_monitor alone has rights, and on tables only to read; to read pages, pg_stat_scan_tables, of which it is a member');
 
 # Writing, and what samplers call, is for the owner.
 my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_expire_history dbmaint_expire_table dbmaint_expire_plans dbmaint_roll_up dbmaint_roll_up_metrics dbmaint_roll_up_totals
+  dbmaint_pack_hours dbmaint_close_days dbmaint_close_day
   dbmaint_read_activity dbmaint_read_database dbmaint_read_database_size dbmaint_read_server
   dbmaint_known_objects dbmaint_name_objects dbmaint_bury_objects
   dbmaint_find_statements dbmaint_store_statements dbmaint_statements_without_text
@@ -104,7 +107,17 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_setting_is_secret dbmaint_setting_text dbmaint_cut_value dbmaint_hide dbmaint_configured_settings
   dbmaint_facts_of_settings dbmaint_facts_of_hba dbmaint_facts_of_extensions dbmaint_facts_of_session_settings
   dbmaint_note_change dbmaint_note_changes dbmaint_note_facts dbmaint_note_settings
-  dbmaint_note_relations dbmaint_note_schema dbmaint_note_capacity);
+  dbmaint_evidence_look_statements dbmaint_evidence_look_changes dbmaint_evidence_look_objects
+  dbmaint_evidence_snapshot_objects dbmaint_extend_recording dbmaint_keep_recording dbmaint_complete_evidence
+    dbmaint_note_relations dbmaint_note_schema dbmaint_note_capacity
+  dbmaint_find_series dbmaint_set_rule dbmaint_drop_rule dbmaint_enable_rule dbmaint_disable_rule dbmaint_reset_rule
+  dbmaint_silence dbmaint_end_silence dbmaint_set_maintenance_window dbmaint_drop_maintenance_window dbmaint_acknowledge_alert
+  dbmaint_note_transition dbmaint_note_incident_event dbmaint_tell dbmaint_tell_transition dbmaint_look_for_evidence
+  dbmaint_attend_incident dbmaint_attend_incidents dbmaint_complete_due_evidence
+  dbmaint_rules_changed dbmaint_enter_rule dbmaint_remember_dropped_rule dbmaint_replace_seeded_rule dbmaint_drop_all_rules
+  dbmaint_add_job dbmaint_take_job dbmaint_take_left_job dbmaint_keep_job_journal dbmaint_put_back_job
+  dbmaint_find_job dbmaint_drop_pending_job dbmaint_progress_of_job
+  dbmaint_concurrent_leftovers dbmaint_reindex_journal dbmaint_reindex_leftovers);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
 		WHERE p.prokind = 'f' AND NOT (p.proargtypes::oid[] && ARRAY['internal'::regtype::oid, 'cstring'::regtype::oid])
@@ -133,16 +146,24 @@ cmp_ok(scalar(@relations), '>=', 4, 'there are tables and views');
 my @calls = map { "SELECT * FROM $_" } @relations;
 push @calls, map { "SELECT * FROM $_()" } split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
-		WHERE p.prokind = 'f' AND p.pronargs - p.pronargdefaults = 0
+		WHERE p.prokind = 'f' AND p.prorettype <> 'trigger'::regtype AND p.pronargs - p.pronargdefaults = 0
 			AND p.proname NOT IN ('dbmaint_metrics') ORDER BY 1");
 push @calls, "SELECT * FROM dbmaint_run_due(now())";
+query('SELECT dbmaint_enqueue(\'vacuum\', \'pg_class\')');
 foreach my $sql (@calls)
 {
+	my ($name) = $sql =~ /FROM (\w+)/;
 	my ($status, $stdout, $stderr) = $node->psql('postgres', $sql,
 		extra_params => [ '-U', 'plain', '-v', 'VERBOSITY=sqlstate' ]);
-	like($stderr, qr/ERROR:  42501/, "a plain user is refused: $sql");
+	if ($name =~ /^dbmaint_jobs$|^dbmaint_job_history$/)
+	{
+		is("$stdout$stderr", '', "a plain user sees nothing of others: $sql");
+	}
+	else
+	{
+		like($stderr, qr/ERROR:  42501/, "a plain user is refused: $sql");
+	}
 
-	my ($name) = $sql =~ /FROM (\w+)/;
 	($status, $stdout, $stderr) = $node->psql('postgres', $sql,
 		extra_params => [ '-U', 'monitor', '-v', 'VERBOSITY=sqlstate' ]);
 	if ($writes{$name})
@@ -156,6 +177,10 @@ foreach my $sql (@calls)
 }
 foreach my $sql (
 	'DELETE FROM performance_metrics',
+	'UPDATE dbmaint_alert_rules SET enabled = false',
+	q{INSERT INTO dbmaint_silences (metric, instance, from_at, until_at, reason, created_by) VALUES ('*', '*', now(), now(), 'x', 'x')},
+	'DELETE FROM dbmaint_incidents',
+	q{SELECT dbmaint_set_rule('p95_ms', 'warning', '>', 1, '0')},
 	'INSERT INTO performance_metrics ("timestamp", database_oid) VALUES (now(), 1)',
 	'TRUNCATE performance_metrics',
 	'DROP EXTENSION dbmaint',
@@ -316,11 +341,15 @@ cmp_ok(query(q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'target'::regna
 my @turns = map { "SELECT status FROM target.dbmaint_run_due(now() + interval '$_') WHERE status <> 'ok'" } '-10 s', '0 s';
 foreach my $sql (@turns,
 	q{SELECT status FROM target.dbmaint_run_due(now() + interval '40 days') WHERE status !~ '^(ok$|expired|rolled up)'},
-	q{SELECT * FROM target.dbmaint_health() WHERE detail LIKE 'The check failed%'})
+	q{SELECT * FROM target.dbmaint_health() WHERE detail LIKE 'The check failed%'},
+	q{SELECT * FROM target.dbmaint_daily_check() WHERE detail LIKE 'The check failed%'},
+	q{SELECT m, e -> 'errors' FROM unnest('{response_time_ms,blocked_sessions,total_connections,dead_ratio_pct,disk_free_ratio,invalid_indexes,slot_inactive,wal_bytes}'::text[]) AS m,
+		target.dbmaint_collect_evidence(m, 'public.x'::text, now() - interval '1 minute', clock_timestamp()) AS e WHERE e -> 'errors' <> '{}'})
 {
 	is(query($sql, 'trapped'), '', "nothing is captured: $sql");
 }
 is(query('SELECT last_error FROM target.dbmaint_status() WHERE errors > 0', 'trapped'), '', 'nothing failed');
+cmp_ok(query('SELECT count(*) FROM target.dbmaint_incidents WHERE fired_at IS NOT NULL', 'trapped'), '>', 0, 'an alert fired');
 query('CREATE TABLE public.later (i int PRIMARY KEY); ALTER DATABASE trapped SET "app.password" = 1', 'trapped');
 query("SELECT FROM target.dbmaint_run_due(now() + interval '41 days')", 'trapped');
 is(query('SELECT kind, attribute FROM target.dbmaint_changes ORDER BY 1', 'trapped'), "session_setting|app.password\ntable|created", 'nor was a change missed');
@@ -329,6 +358,11 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_response_time('1 hour'::interval)",
 	"dbmaint_response_time(now() - interval '2 days', now())",
 	"dbmaint_metrics_by('day'::text, now() - interval '2 days', now())",
+	"dbmaint_index_sums(now() - interval '40 days', now())", "dbmaint_table_sums(now() - interval '40 days', now())",
+	"dbmaint_index_monthly('-infinity'::timestamptz, now())", "dbmaint_table_monthly('-infinity'::timestamptz, now())",
+	"dbmaint_close_day('i'::text, date_trunc('day', now(), 'UTC'))", "dbmaint_close_day('t'::text, date_trunc('day', now(), 'UTC'))",
+	"dbmaint_close_days(now() + interval '9 days', 10)", "dbmaint_pack_hours(now() + interval '90 days', 10)",
+	"dbmaint_rolled_up_hours(ARRAY[date_trunc('day', now(), 'UTC')])",
 	'dbmaint_roll_up(now())',
 	'dbmaint_weekly_report(current_date)',
 	'dbmaint_monthly_audit(current_date)',
@@ -336,9 +370,45 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_anomalies(now() - interval '2 days', now(), 3::float8, 12)",
 	'dbmaint_top(80, 24, now())',
 	'dbmaint_expire_history(now(), 10)',
+	"dbmaint_enqueue('vacuum'::text, 'pg_catalog.pg_class'::text, '{}'::jsonb)",
+	"dbmaint_enqueue('reindex'::text, 'public.later'::text, '{}'::jsonb)",
+	'dbmaint_jobs_due(now())',
+	"dbmaint_take_job(now() + '1 s'::interval)",
+	'dbmaint_take_left_job()',
+	'dbmaint_job_progress(1::bigint)',
+	"dbmaint_keep_job_journal(1::bigint, '[]'::jsonb)",
+	"dbmaint_put_back_job(1::bigint, 'done'::text, NULL::text, NULL::text, NULL::text, now(), now(), 1::float8, now(), NULL::text)",
+	'dbmaint_cancel_job(2::bigint)',
+	"dbmaint_reindex_journal('public.later'::regclass::oid)",
+	"dbmaint_reindex_leftovers('public.later'::regclass::oid, '[]'::jsonb)",
 	"dbmaint_forecast('commits'::text, '1 day'::interval, now(), 0.9::float8)",
 	"dbmaint_forecast('commits'::text, '30 days'::interval, now() + interval '40 days', 0.9::float8)",
 	"dbmaint_capacity('1 day'::interval, now() + interval '30 days')",
+	"dbmaint_explain_evidence(target.dbmaint_collect_evidence('p95_ms'::text, ''::text, now() - interval '1 minute', clock_timestamp()))",
+	"dbmaint_evidence_texts(target.dbmaint_collect_evidence('p95_ms'::text, ''::text, now() - interval '1 minute', clock_timestamp()))",
+	q{dbmaint_causes('{"family": "response", "statements": {"baseline": "x", "slower": 2, "slower_load_ratio": 1, "top": [{"query_id": "1", "relation": "t", "change": "slower", "share_ratio": 1, "load_ratio": 1, "mean_ms_now": 2, "mean_ms_before": 1}]}, "blocking": {"active": 1, "roots": [{"pid": 1, "waiting": 1, "longest_wait_ms": 9000}], "recorded": [{"pid": 2, "looks": 3, "load_ratio": 1}]}, "changes": {"list": [{"kind": "setting", "object": "work_mem", "attribute": "value", "changed_at": "2026-01-01T00:00:00Z"}]}}'::jsonb)},
+	q{dbmaint_causes('{"family": "disk", "subject": {"relations": [{"relation": "t", "kind": "table", "grown_bytes": 10000000}], "slots": [{"slot": "s", "retained_bytes": 99999999}]}}'::jsonb)},
+	q{dbmaint_causes('{"family": "vacuum", "metric": "dead_ratio_pct", "subject": {"tables": [{"relation": "t", "dead_tuples": 1, "autovacuum": "off for the table", "last_vacuum_at": "2026-01-01T00:00:00Z"}]}, "transactions": {"xmin_holders": [{"kind": "session", "pid": 1, "since_at": "2025-01-01T00:00:00Z", "xmin_age": 3, "transaction_ms": 400000}]}}'::jsonb)},
+	"dbmaint_statement_relations('SELECT * FROM a JOIN b ON a.x = \$1'::text)",
+	"dbmaint_main_relation('SELECT * FROM public.later'::text)",
+	"dbmaint_complete_evidence(1::bigint, now())",
+	"dbmaint_set_rule('dead_ratio_pct'::text, 'warning'::text, '>'::text, 30::float8, '0'::interval, '*'::text, '{\"actions\": [\"x\"], \"resolve_after\": \"1 s\"}'::jsonb)",
+	"dbmaint_disable_rule('dead_ratio_pct'::text, 'warning'::text, '*'::text)",
+	"dbmaint_drop_rule('dead_ratio_pct'::text, 'warning'::text, '*'::text)",
+	"dbmaint_reset_rule('dead_ratio_pct'::text, NULL::text)",
+	"dbmaint_silence('*'::text, '*'::text, now() + interval '1 day', 'x'::text, now())",
+	'dbmaint_end_silence(1::bigint, now())',
+	"dbmaint_set_maintenance_window('w'::text, ARRAY['daily'], '02:00'::time, '1 hour'::interval, 'UTC'::text, true, true)",
+	'dbmaint_in_maintenance_window(now())',
+	"dbmaint_backtest_rule('commits'::text, '>'::text, 1::float8, '0'::interval, now() - interval '2 days', now(), '*'::text, '1 s'::interval)",
+	"dbmaint_backtest_rule('sampler_late_ratio'::text, '>'::text, 1::float8, '0'::interval, now() - interval '2 days', now(), '*'::text, '1 s'::interval)",
+	'dbmaint_signals(now(), true)',
+	'dbmaint_object_signals(now(), true)',
+	'dbmaint_alerts()',
+	'dbmaint_rule_states()',
+	"dbmaint_notification_message(1::bigint, 'trigger'::text, now())",
+	"dbmaint_attend_incidents(now() + interval '60 days', true)",
+	"dbmaint_acknowledge_alert((SELECT min(incident_id) FROM target.dbmaint_incidents WHERE state = 'firing'), 'x'::text, now())",
 	map { "$_()" } grep { /^dbmaint_check_/ } @readable)
 {
 	($status, $stdout, $stderr) = $node->psql('trapped', "SELECT * FROM target.$call");

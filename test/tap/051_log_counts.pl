@@ -90,7 +90,8 @@ is( $node->safe_psql('postgres', q{SELECT sum(message_count) FROM dbmaint_log_er
 
 # the room of a database that is gone is used again, once all is stored
 $node->safe_psql('postgres', 'DROP DATABASE other');
-$node->poll_query_until('postgres', "SELECT sum(not_stored) = 0 FROM dbmaint_log_counts() WHERE session_database_oid = $other");
+ok( $node->poll_query_until('postgres', "SELECT coalesce(sum(not_stored), 0) = 0 FROM dbmaint_log_counts() WHERE session_database_oid = $other"),
+	'all of it is stored');
 $node->safe_psql('postgres', 'CREATE DATABASE another');
 ok( $node->poll_query_until('postgres', "SELECT count(*) = 0 FROM dbmaint_log_counts() WHERE session_database_oid = $other"),
 	'a database that is gone leaves room');

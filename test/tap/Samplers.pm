@@ -28,6 +28,7 @@ dbmaint.sample_interval = 1s
 dbmaint.statements_interval = 1h
 dbmaint.objects_interval = 1h
 dbmaint.activity_history_interval = 1h
+dbmaint.signals_interval = 1h
 autovacuum = off
 } . ($options{conf} // ''));
 	$node->start unless $options{stopped};

@@ -5,7 +5,7 @@
  *	  bucket and on random data; prints TAP.  Needs no server:
  *
  *	  cc -g -fsanitize=address,undefined test/unit/histogram_test.c \
- *		 src/latency/histogram.c -lm -o histogram_test && ./histogram_test
+ *		 src/latency/histogram.c src/latency/coarse_histogram.c -lm -o histogram_test && ./histogram_test
  *
  *	  Random data comes from a fixed seed, or from the one given as argument.
  *
@@ -184,7 +184,7 @@ test_percentile(void)
 				fraction = fractions[f];
 			rank = ceil(fraction * n);
 			exact = values[rank < 1 ? 0 : (int) rank - 1];
-			ms = histogram_percentile_ms(counts, fraction);
+			ms = histogram_percentile_ms(counts, false, fraction);
 			CHECK(ms == histogram_midpoint_ms(histogram_bucket(exact)),
 				  "n %d fraction %g", n, fraction);
 			CHECK(fabs(ms * 1000.0 - (double) exact) <= (double) exact / 64.0 + 1e-9,
@@ -198,23 +198,23 @@ test_percentile_extremes(void)
 {
 	uint64		counts[HISTOGRAM_BUCKETS] = {0};
 
-	CHECK(isnan(histogram_percentile_ms(counts, 0.5)), "empty");
+	CHECK(isnan(histogram_percentile_ms(counts, false, 0.5)), "empty");
 	CHECK(histogram_total(counts) == 0, "empty");
 	counts[0] = 1;
-	CHECK(histogram_percentile_ms(counts, 0.0) == 0.0, "zero");
-	CHECK(histogram_percentile_ms(counts, 1.0) == 0.0, "zero");
+	CHECK(histogram_percentile_ms(counts, false, 0.0) == 0.0, "zero");
+	CHECK(histogram_percentile_ms(counts, false, 1.0) == 0.0, "zero");
 
 	/* no fraction may be undefined behaviour or leave the array */
 	counts[5] = HISTOGRAM_TOTAL_MAX - 1;
-	CHECK(histogram_percentile_ms(counts, 1.0) == 0.005, "many");
-	CHECK(histogram_percentile_ms(counts, NAN) == 0.0, "NaN");
-	CHECK(histogram_percentile_ms(counts, -1e300) == 0.0, "below");
-	CHECK(histogram_percentile_ms(counts, INFINITY) == 0.005, "above");
+	CHECK(histogram_percentile_ms(counts, false, 1.0) == 0.005, "many");
+	CHECK(histogram_percentile_ms(counts, false, NAN) == 0.0, "NaN");
+	CHECK(histogram_percentile_ms(counts, false, -1e300) == 0.0, "below");
+	CHECK(histogram_percentile_ms(counts, false, INFINITY) == 0.005, "above");
 
 	counts[7] = counts[9] = UINT64_MAX;
 	CHECK(histogram_total(counts) == UINT64_MAX, "saturates");
-	CHECK(histogram_percentile_ms(counts, 1.0) <= 0.009, "saturated");
-	CHECK(histogram_count_above(counts, 0.0) == UINT64_MAX, "saturates");
+	CHECK(histogram_percentile_ms(counts, false, 1.0) <= 0.009, "saturated");
+	CHECK(histogram_count_above(counts, false, 0.0) == UINT64_MAX, "saturates");
 }
 
 static void
@@ -238,12 +238,12 @@ test_count_above(void)
 			exact += values[i] >= threshold;
 			generous += histogram_bucket(values[i]) >= histogram_bucket(threshold);
 		}
-		above = histogram_count_above(counts, ms);
+		above = histogram_count_above(counts, false, ms);
 		CHECK(above >= exact, "threshold %" PRIu64, threshold);
 		CHECK(above == generous, "threshold %" PRIu64, threshold);
-		CHECK(histogram_count_above(counts, -1.0) == (uint64) n, "negative");
-		CHECK(histogram_count_above(counts, INFINITY) == 0, "infinity");
-		CHECK(histogram_count_above(counts, NAN) == 0, "NaN");
+		CHECK(histogram_count_above(counts, false, -1.0) == (uint64) n, "negative");
+		CHECK(histogram_count_above(counts, false, INFINITY) == 0, "infinity");
+		CHECK(histogram_count_above(counts, false, NAN) == 0, "NaN");
 	}
 
 	/* between two whole microseconds, the upper one counts */
@@ -252,9 +252,9 @@ test_count_above(void)
 		uint64		counts[HISTOGRAM_BUCKETS] = {0};
 
 		counts[us] = 1;
-		CHECK(histogram_count_above(counts, us / 1000.0) == 1, "%d us", us);
-		CHECK(histogram_count_above(counts, (us + 0.25) / 1000.0) == 0, "%d us", us);
-		CHECK(histogram_count_above(counts, (us - 0.25) / 1000.0) == 1, "%d us", us);
+		CHECK(histogram_count_above(counts, false, us / 1000.0) == 1, "%d us", us);
+		CHECK(histogram_count_above(counts, false, (us + 0.25) / 1000.0) == 0, "%d us", us);
+		CHECK(histogram_count_above(counts, false, (us - 0.25) / 1000.0) == 1, "%d us", us);
 	}
 }
 
@@ -355,6 +355,195 @@ test_decode_fuzz(void)
 	CHECK(accepted > 10000 && refused > 10000, "%d, %d", accepted, refused);
 }
 
+/* ---- coarse histograms ---- */
+
+static void
+test_groups(void)
+{
+	int			groups = 0;
+
+	for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
+	{
+		int			first = histogram_group_first(i);
+		int			last = histogram_group_last(i);
+		double		lower = (double) histogram_lower_bound(first);
+		double		highest = (double) histogram_lower_bound(last) +
+		(double) (histogram_lower_bound(last) - histogram_lower_bound(last - (last > 0)));
+
+		CHECK(first <= i && i <= last, "bucket %d", i);
+		CHECK(first == i || histogram_group_first(i - 1) == first, "bucket %d", i);
+		CHECK(last == i || histogram_group_last(i + 1) == last, "bucket %d", i);
+		if (first != i)
+			continue;
+		groups++;
+		/* the middle is within 2 % of either end */
+		if (last < HISTOGRAM_BUCKETS - 1)
+			CHECK((highest - lower) / 2 <= 0.02 * lower || first == last, "bucket %d", i);
+	}
+	CHECK(groups == 610, "%d groups", groups);
+}
+
+static void
+test_coarse_percentile(void)
+{
+	for (int round = 0; round < 20000; round++)
+	{
+		uint64		counts[HISTOGRAM_BUCKETS] = {0};
+		uint64		coarse[HISTOGRAM_BUCKETS];
+		int			n = 1 + (int) (next_random() % 50);
+		double		fraction = (double) (next_random() % 1001) / 1000;
+		double		fine;
+		double		ms;
+		uint64		values[50];
+		uint64		rank;
+
+		for (int i = 0; i < n; i++)
+		{
+			values[i] = random_magnitude(32);
+			counts[histogram_bucket(values[i])]++;
+		}
+		memcpy(coarse, counts, sizeof(counts));
+		histogram_coarsen(coarse);
+		CHECK(histogram_total(coarse) == (uint64) n, "round %d", round);
+		for (int i = 1; i < n; i++)
+		{
+			for (int j = i; j > 0 && values[j] < values[j - 1]; j--)
+			{
+				uint64		value = values[j];
+
+				values[j] = values[j - 1];
+				values[j - 1] = value;
+			}
+		}
+		rank = (uint64) ceil(fraction * n);
+		fine = (double) values[rank > 0 ? rank - 1 : 0] / 1000;
+		ms = histogram_percentile_ms(coarse, true, fraction);
+		CHECK(fabs(ms - fine) <= 0.02 * fine, "%g instead of %g", ms, fine);
+
+		/* nothing that is not below the threshold is missed */
+		CHECK(histogram_count_above(coarse, true, fine) >=
+			  histogram_count_above(counts, false, fine), "%g", fine);
+		CHECK(histogram_count_above(coarse, true, fine) <=
+			  histogram_count_above(counts, false, fine * 0.96), "%g", fine);
+	}
+}
+
+static const char *
+decode_coarse_exactly(const unsigned char *bytes, size_t length, uint64 *counts)
+{
+	unsigned char *copy = malloc(length);
+	const char *problem;
+
+	memcpy(copy, bytes, length);
+	problem = histogram_decode_coarse(copy, length, counts);
+	free(copy);
+	return problem;
+}
+
+/* counts that neighbours foretell, as those of real durations */
+static void
+random_shape(uint64 *counts)
+{
+	int			begin = (int) (next_random() % HISTOGRAM_BUCKETS);
+	uint64		most = random_magnitude(40);
+	int			width = 1 + (int) (next_random() % 600);
+
+	memset(counts, 0, sizeof(uint64) * HISTOGRAM_BUCKETS);
+	for (int i = begin; i < begin + width && i < HISTOGRAM_BUCKETS; i++)
+		counts[i] = most / 2 + next_random() % (most / 4 + 1);
+}
+
+static void
+test_coarse_round_trip(void)
+{
+	static unsigned char bytes[HISTOGRAM_ENCODED_MAX];
+	uint64		counts[HISTOGRAM_BUCKETS];
+	uint64		decoded[HISTOGRAM_BUCKETS];
+
+	for (int round = 0; round < 50000; round++)
+	{
+		size_t		length;
+
+		if (next_random() % 2)
+			random_counts(counts);
+		else
+			random_shape(counts);
+		histogram_coarsen(counts);
+		length = histogram_encode_coarse(counts, bytes);
+		CHECK(length <= HISTOGRAM_ENCODED_MAX, "round %d", round);
+		memset(decoded, 0, sizeof(decoded));
+		CHECK(decode_coarse_exactly(bytes, length, decoded) == NULL, "round %d", round);
+		CHECK(memcmp(counts, decoded, sizeof(counts)) == 0, "round %d", round);
+	}
+
+	/* everything in use, alternating with nothing, and the last bucket alone */
+	for (int kind = 0; kind < 3; kind++)
+	{
+		memset(counts, 0, sizeof(counts));
+		for (int i = 0; i < HISTOGRAM_BUCKETS; i++)
+		{
+			if (i == histogram_group_first(i) && (kind == 0 || i % 8 == 0))
+				counts[i] = HISTOGRAM_TOTAL_MAX / HISTOGRAM_BUCKETS;
+		}
+		if (kind == 2)
+		{
+			memset(counts, 0, sizeof(counts));
+			counts[histogram_group_first(HISTOGRAM_BUCKETS - 1)] = HISTOGRAM_TOTAL_MAX;
+		}
+		memset(decoded, 0, sizeof(decoded));
+		CHECK(decode_coarse_exactly(bytes, histogram_encode_coarse(counts, bytes), decoded) == NULL, "%d", kind);
+		CHECK(memcmp(counts, decoded, sizeof(counts)) == 0, "%d", kind);
+	}
+}
+
+static void
+test_coarse_fuzz(void)
+{
+	static unsigned char bytes[HISTOGRAM_ENCODED_MAX];
+	static unsigned char again[HISTOGRAM_ENCODED_MAX];
+	int			accepted = 0;
+	int			refused = 0;
+
+	for (int round = 0; round < 300000; round++)
+	{
+		uint64		counts[HISTOGRAM_BUCKETS] = {0};
+		size_t		length;
+
+		if (next_random() % 2)
+		{
+			length = 1 + next_random() % 30;
+			for (size_t i = 0; i < length; i++)
+				bytes[i] = (unsigned char) next_random();
+			bytes[0] = HISTOGRAM_COARSE_VERSION;
+		}
+		else
+		{
+			random_shape(counts);
+			histogram_coarsen(counts);
+			length = histogram_encode_coarse(counts, bytes);
+			for (uint64 n = next_random() % 3; n > 0; n--)
+			{
+				if (length > 1)
+					bytes[1 + next_random() % (length - 1)] ^= (unsigned char) (1U << next_random() % 8);
+			}
+			if (next_random() % 4 == 0)
+				length = 1 + next_random() % length;
+			memset(counts, 0, sizeof(counts));
+		}
+
+		if (decode_coarse_exactly(bytes, length, counts) != NULL)
+		{
+			refused++;
+			continue;
+		}
+		accepted++;
+		CHECK(histogram_total(counts) <= HISTOGRAM_TOTAL_MAX, "round %d", round);
+		CHECK(histogram_encode_coarse(counts, again) == length &&
+			  memcmp(bytes, again, length) == 0, "round %d: not the only form", round);
+	}
+	CHECK(accepted > 10000 && refused > 10000, "%d, %d", accepted, refused);
+}
+
 /* ---- the text form ---- */
 
 static void
@@ -379,29 +568,33 @@ test_parse_refusals(void)
 {
 	static const char *const good[] = {
 		"1|", "1|0:1", "1|40:3,41:7,1024:2", "1|4261412864:9223372036854775807",
-		"1|0:1,4261412864:9223372036854775806"
+		"1|0:1,4261412864:9223372036854775806",
+		"2|", "2|63:1,64:1,66:1,152:2", "2|4160749568:1"
 	};
 	static const char *const bad[] = {
-		"", "1", "|", "0|", "2|", "11|", " 1|", "1 |", "1| ", "1|,", "1|40", "1|40:",
+		"", "1", "|", "0|", "3|", "11|", " 1|", "1 |", "1| ", "1|,", "1|40", "1|40:",
 		"1|:3", "1|40:3,", "1|40:3,,41:1", "1|40:3 ", "1|40:3x", "1|40: 3", "1|40:+3",
 		"1|40:-3", "1|-1:3", "1|40:0", "1|41:1,40:1", "1|40:1,40:1", "1|129:1",
 		"1|4294967296:1", "1|18446744073709551615:1", "1|40:9223372036854775808",
 		"1|40:18446744073709551617", "1|40:99999999999999999999999999",
 		"1|40:1,41:9223372036854775807", "1|40:1.5", "1|40:0x3", "1|40:1;41:1", "-1|",
-		"18446744073709551617|40:1", "1||40:1", "1|4\xD9\xA0:1"
+		"18446744073709551617|40:1", "1||40:1", "1|4\xD9\xA0:1",
+		"2|65:1", "2|154:1", "2|160:1"
 	};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
 	{
 		uint64		counts[HISTOGRAM_BUCKETS] = {0};
+		bool		coarse;
 
-		CHECK(histogram_parse(good[i], counts) == NULL, "%s", good[i]);
+		CHECK(histogram_parse(good[i], counts, &coarse) == NULL, "%s", good[i]);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 	{
 		uint64		counts[HISTOGRAM_BUCKETS] = {0};
+		bool		coarse;
 
-		CHECK(histogram_parse(bad[i], counts) != NULL, "%s", bad[i]);
+		CHECK(histogram_parse(bad[i], counts, &coarse) != NULL, "%s", bad[i]);
 	}
 }
 
@@ -420,6 +613,7 @@ test_parse_fuzz(void)
 		uint64		mutations = next_random() % 3;
 		char	   *copy;
 		size_t		length;
+		bool		coarse;
 
 		random_counts(counts);
 		format_text(counts, string, sizeof(string));
@@ -441,7 +635,7 @@ test_parse_fuzz(void)
 		memcpy(copy, string, length);
 		copy[length] = '\0';
 
-		if (histogram_parse(copy, parsed) != NULL)
+		if (histogram_parse(copy, parsed, &coarse) != NULL)
 		{
 			CHECK(mutations > 0, "%s", copy);
 			refused++;
@@ -457,7 +651,7 @@ test_parse_fuzz(void)
 			memcpy(counts, parsed, sizeof(counts));
 			memset(parsed, 0, sizeof(parsed));
 			format_text(counts, string, sizeof(string));
-			CHECK(histogram_parse(string, parsed) == NULL, "%s", string);
+			CHECK(histogram_parse(string, parsed, &coarse) == NULL, "%s", string);
 			CHECK(memcmp(counts, parsed, sizeof(counts)) == 0, "%s", string);
 		}
 		free(copy);
@@ -480,6 +674,10 @@ main(int argc, char **argv)
 	run(test_count_above, "no value at or above the threshold is missed");
 	run(test_encode_round_trip, "the stored form gives the counts back");
 	run(test_decode_fuzz, "damaged bytes are refused or the only form");
+	run(test_groups, "the middle of a group is within 2 % of all in it");
+	run(test_coarse_percentile, "percentiles of coarse counts are within 2 %");
+	run(test_coarse_round_trip, "the coarse form gives the counts back");
+	run(test_coarse_fuzz, "damaged coarse bytes are refused or the only form");
 	run(test_parse_refusals, "the text form is strict");
 	run(test_parse_fuzz, "damaged text is refused or read back the same");
 	return check_end();
