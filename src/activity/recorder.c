@@ -154,7 +154,7 @@ put_text(Datum *values, bool *nulls, int column, const char *text)
 {
 	nulls[column] = text == NULL;
 
-	if (text !=NULL)
+	if (text != NULL)
 		values[column] = CStringGetTextDatum(text);
 }
 

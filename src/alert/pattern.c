@@ -29,7 +29,7 @@ pattern_matches(const char *pattern, const char *text)
 		}
 		if (*text == '\0' && *pattern == '\0')
 			return true;
-		if (*text !='\0')
+		if (*text != '\0')
 		{
 			const char *literal = pattern;
 
@@ -38,7 +38,7 @@ pattern_matches(const char *pattern, const char *text)
 			if (*literal == *text)
 			{
 				pattern = literal + 1;
-				text	  ++;
+				text++;
 
 				continue;
 			}

@@ -129,7 +129,7 @@ job_say(const char *format,...)
 void
 job_progress(const char *format,...)
 {
-	char text[	LAST_ERROR_LENGTH];
+	char		text[LAST_ERROR_LENGTH];
 	va_list		arguments;
 
 	va_start(arguments, format);

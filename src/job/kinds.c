@@ -111,7 +111,7 @@ numeric_to_int(Numeric number, int *result)
 	errno = 0;
 	value = strtol(text, &end, 10);
 	*result = (int) value;
-	return errno == 0 && end != text &&*end == '\0' && value == *result;
+	return errno == 0 && end != text && *end == '\0' && value == *result;
 }
 
 static bool

@@ -198,7 +198,7 @@ key_can_have(const Key *key, int64 value)
 static char *
 timestamp_text(int64 value, pg_tz *zone)
 {
-	char text[	MAXDATELEN + 1];
+	char		text[MAXDATELEN + 1];
 	struct pg_tm tm;
 	fsec_t		fsec;
 	int			offset = 0;

@@ -124,7 +124,7 @@ field_text(NamePart part, int value, const NameFields *fields, char *text)
 		case NAME_MONTH_NAME:
 			strcpy(text, month_names[date.month - 1]);
 			for (int i = 0; i < (value == MONTH_UPPER ? 3 : value == MONTH_CAPITAL); i++)
-				text[		i] -= 'a' - 'A';
+				text[i] -= 'a' - 'A';
 
 			return;
 		case NAME_LITERAL:
@@ -204,13 +204,13 @@ match_order(const NamePart *order, int length, const char *text,
 	for (int skipped = 0; skipped <= SEPARATOR_MOST; skipped++)
 	{
 		int			value;
-		int			matched = match_field(order[0], text +skipped, fields, &value);
+		int			matched = match_field(order[0], text + skipped, fields, &value);
 
 		if (matched > 0)
 		{
 			add_literals(pattern, text, skipped);
 			add_part(pattern, order[0], value);
-			if (match_order(order + 1, length - 1, text +skipped + matched, fields, pattern))
+			if (match_order(order + 1, length - 1, text + skipped + matched, fields, pattern))
 				return true;
 			pattern->count = before;
 		}
@@ -279,10 +279,10 @@ build_whole(const NamePattern *pattern, const NameFields *fields, char *text,
 		}
 		if (length + strlen(part) + 1 > size)
 			break;
-		strcpy(text +length, part);
+		strcpy(text + length, part);
 		length += strlen(part);
 	}
-	text[		length] = '\0';
+	text[length] = '\0';
 
 	return (int) length;
 }
@@ -364,7 +364,7 @@ hash_text(const char *text, int length)
 	uint32_t	hash = 2166136261u;
 
 	for (int i = 0; i < length; i++)
-		hash = (hash ^ (unsigned char) text[i]) *16777619u;
+		hash = (hash ^ (unsigned char) text[i]) * 16777619u;
 	return hash;
 }
 

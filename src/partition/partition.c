@@ -109,7 +109,7 @@ epoch_argument(FunctionCallInfo fcinfo, int argument)
 {
 	char	   *text = text_argument(fcinfo, argument);
 
-	if (text !=NULL && strcmp(text, "seconds") != 0 &&
+	if (text != NULL && strcmp(text, "seconds") != 0 &&
 		strcmp(text, "milliseconds") != 0 && strcmp(text, "none") != 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

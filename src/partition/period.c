@@ -38,7 +38,7 @@ set_parse_period(const PartitionSet *set, const char *text)
 
 		errno = 0;
 		period.count = strtoll(text, &end, 10);
-		if (errno != 0 || end == text ||*end != '\0')
+		if (errno != 0 || end == text || *end != '\0')
 			refuse_period(set, text);
 	}
 	else

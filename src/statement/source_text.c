@@ -115,7 +115,7 @@ source_read_texts(StatementText *texts, int count)
 			slot->tts_isnull[columns.query - 1])
 			continue;
 		wanted = bsearch(&key, texts, count, sizeof(StatementText), compare_texts);
-		if (wanted == NULL || wanted->text !=NULL)
+		if (wanted == NULL || wanted->text != NULL)
 			continue;
 		query = DatumGetTextPP(slot->tts_values[columns.query - 1]);
 		wanted->text = query_text_keep(VARDATA_ANY(query), VARSIZE_ANY_EXHDR(query),

@@ -243,7 +243,7 @@ weeks_of_iso(void)
 	{
 		time_t		seconds = (time_t) (day * 86400 + EPOCH_2000);
 		struct tm	tm;
-		char text[	32];
+		char		text[32];
 		char		ours[64];
 		CalendarDate date = calendar_date(day * USECS_A_DAY + 5);
 

@@ -57,13 +57,13 @@ test_fuzz(void)
 
 	for (int round = 0; round < 300000; round++)
 	{
-		char text[	40];
+		char		text[40];
 		size_t		length = next_random() % sizeof(text);
 		char	   *once;
 		char	   *twice;
 
 		for (size_t i = 0; i < length; i++)
-			text[		i] = alphabet[next_random() % (sizeof(alphabet) - 1)];
+			text[i] = alphabet[next_random() % (sizeof(alphabet) - 1)];
 
 		once = normalize(text, length);
 		twice = normalize(once, strlen(once));

@@ -369,10 +369,10 @@ plain_match(const char *pattern, const char *text)
 	if (*pattern == '\0')
 		return *text == '\0';
 	if (*pattern == '*')
-		return plain_match(pattern + 1, text) || (*text !='\0' && plain_match(pattern, text +1));
+		return plain_match(pattern + 1, text) || (*text != '\0' && plain_match(pattern, text + 1));
 	if (*pattern == '\\' && pattern[1] != '\0')
 		pattern++;
-	return *text == *pattern && plain_match(pattern + 1, text +1);
+	return *text == *pattern && plain_match(pattern + 1, text + 1);
 }
 
 static void
@@ -383,7 +383,7 @@ test_patterns(void)
 	for (int i = 0; i < SEQUENCES; i++)
 	{
 		char		pattern[8];
-		char text[	8];
+		char		text[8];
 		int			length = (int) (next_random() % 7);
 
 		for (int c = 0; c < length; c++)
@@ -391,8 +391,8 @@ test_patterns(void)
 		pattern[length] = '\0';
 		length = (int) (next_random() % 7);
 		for (int c = 0; c < length; c++)
-			text[		c] = "ab*\\"[next_random() % 8 % 4];
-		text[		length] = '\0';
+			text[c] = "ab*\\"[next_random() % 8 % 4];
+		text[length] = '\0';
 
 		matches += plain_match(pattern, text);
 		CHECK(pattern_matches(pattern, text) == plain_match(pattern, text), "\"%s\" and \"%s\"", pattern, text);
