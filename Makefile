@@ -53,6 +53,7 @@ SQL_PIECES = \
 	src/history/rollup_months.sql \
 	src/pool/pool_totals.sql \
 	src/job/job.sql \
+	src/partition/policy.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \

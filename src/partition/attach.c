@@ -20,6 +20,7 @@
 #include "storage/bufmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 /* Rows of a range are counted up to here. */
 #define ROWS_COUNTED 10000
@@ -95,6 +96,7 @@ judge_range(Creation *creation, Wanted *wanted)
 			break;
 		case DEFAULT_ROWS_SKIP:
 			wanted->to_create = false;
+			wanted->in_default = true;
 			wanted->status = psprintf("skipped: default partition \"%s\" holds %s" INT64_FORMAT " rows of this range",
 									  set_relation_name(set->default_partition), rows > ROWS_COUNTED ? "more than " : "",
 									  Min(rows, ROWS_COUNTED));
@@ -187,7 +189,7 @@ lock_neighbours(const Creation *creation)
 static bool
 is_small(Oid relation)
 {
-	Relation	rel = relation_open(relation, NoLock);
+	Relation	rel = relation_open(relation, AccessShareLock);
 	bool		small = rel->rd_rel->relkind == RELKIND_RELATION &&
 	RelationGetNumberOfBlocks(rel) <= SMALL_PAGES;
 
@@ -202,30 +204,125 @@ drop_excluding_check(const PartitionSet *set)
 								   set_quoted_name(set->default_partition)));
 }
 
+static int
+count_attached(const Creation *creation)
+{
+	int			attached = 0;
+
+	for (int i = 0; i < creation->count; i++)
+		attached += creation->wanted[i].to_create;
+	return attached;
+}
+
+/* The CHECK that excludes what lies in the span. */
+static char *
+excluding_check(const PartitionSet *set, const Range *span)
+{
+	const char *column = quote_identifier(set->column_name);
+
+	return psprintf("ALTER TABLE %s ADD CONSTRAINT " EXCLUDING_CHECK " CHECK (%s IS NULL OR %s < %s OR %s >= %s)",
+					set_quoted_name(set->default_partition), column,
+					column, key_literal(&set->key, span->from), column, key_literal(&set->key, span->to));
+}
+
+/* Is there one, and does it count? */
+static bool
+find_excluding_check(const PartitionSet *set, bool *validated)
+{
+	Oid			oid = get_relation_constraint_oid(set->default_partition, EXCLUDING_CHECK, true);
+	HeapTuple	tuple;
+
+	*validated = false;
+	if (!OidIsValid(oid))
+		return false;
+	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(oid));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	*validated = ((Form_pg_constraint) GETSTRUCT(tuple))->convalidated;
+	ReleaseSysCache(tuple);
+	return true;
+}
+
 /*
  * Each ATTACH scans the default partition, unless a CHECK says that there is
- * nothing to find: for several of them it is scanned once, for the CHECK.
+ * nothing to find.  Where none was made beforehand, attach_exclude(), several
+ * of them share the one scan of a CHECK that is made now.
  */
 static bool
 exclude_from_default(Creation *creation)
 {
 	const PartitionSet *set = creation->set;
-	const char *column = quote_identifier(set->column_name);
 	Range		span = {0, 0};
-	int			attached = 0;
+	bool		validated;
 
-	for (int i = 0; i < creation->count; i++)
-		attached += creation->wanted[i].to_create;
-	if (attached < 2 || is_small(set->default_partition) || !span_of(creation, &span) ||
-		count_default_rows(set, &span, 1) > 0)
-		return false;
-	if (OidIsValid(get_relation_constraint_oid(set->default_partition, EXCLUDING_CHECK, true)))
+	if (find_excluding_check(set, &validated))
+	{
+		if (validated)
+			return true;
 		drop_excluding_check(set);
-	owner_run(set->owner,
-			  psprintf("ALTER TABLE %s ADD CONSTRAINT " EXCLUDING_CHECK " CHECK (%s IS NULL OR %s < %s OR %s >= %s)",
-					   set_quoted_name(set->default_partition), column,
-					   column, key_literal(&set->key, span.from), column, key_literal(&set->key, span.to)));
+	}
+	if (count_attached(creation) < 2 || is_small(set->default_partition) ||
+		!span_of(creation, &span) || count_default_rows(set, &span, 1) > 0)
+		return false;
+	owner_run(set->owner, excluding_check(set, &span));
 	return true;
+}
+
+static void
+lock_default(const Creation *creation, const char *what)
+{
+	PoliteLock	locks[] = {
+		{creation->set->parent, ShareUpdateExclusiveLock},
+		{creation->set->default_partition, AccessExclusiveLock}
+	};
+
+	polite_lock_all(psprintf("%s \"%s\"", what, set_relation_name(creation->set->default_partition)),
+					creation->request->window_ms, locks, lengthof(locks));
+}
+
+bool
+attach_exclude(Creation *creation)
+{
+	const PartitionSet *set;
+	Range		span;
+	bool		validated;
+
+	if (create_look(creation) == 0)
+		return false;
+	set = creation->set;
+	if (!OidIsValid(set->default_partition) || is_small(set->default_partition) ||
+		!span_of(creation, &span) || count_default_rows(set, &span, 1) > 0)
+		return false;
+	lock_default(creation, "exclude ranges from default partition");
+	if (find_excluding_check(set, &validated))
+		drop_excluding_check(set);
+	owner_run(set->owner, psprintf("%s NOT VALID", excluding_check(set, &span)));
+	return true;
+}
+
+void
+attach_validate(Creation *creation)
+{
+	const PartitionSet *set = creation->set;
+	PoliteLock	lock = {set->default_partition, ShareUpdateExclusiveLock};
+
+	polite_lock_all(psprintf("look through default partition \"%s\"", set_relation_name(set->default_partition)),
+					creation->request->window_ms, &lock, 1);
+	owner_run(set->owner, psprintf("ALTER TABLE %s VALIDATE CONSTRAINT " EXCLUDING_CHECK,
+								   set_quoted_name(set->default_partition)));
+}
+
+void
+attach_unexclude(Creation *creation)
+{
+	bool		validated;
+
+	(void) create_look(creation);
+	if (!OidIsValid(creation->set->default_partition) ||
+		!find_excluding_check(creation->set, &validated))
+		return;
+	lock_default(creation, "drop a CHECK of default partition");
+	drop_excluding_check(creation->set);
 }
 
 /* The columns that can be written, for INSERT and RETURNING. */

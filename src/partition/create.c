@@ -17,8 +17,8 @@
 #include "polite/polite.h"
 #include "utils/lsyscache.h"
 
-static void
-refuse_unknown_grid(const PartitionSet *set)
+void
+create_refuse_unknown_grid(const PartitionSet *set)
 {
 	if (set->zone_reason != NULL && set->grid_reason == set->zone_reason)
 		ereport(ERROR,
@@ -99,7 +99,7 @@ create_look(Creation *creation)
 	set = set_read(parent, &request->options, request->extension_schema);
 	relation_close(parent, NoLock);
 	if (!set->has_grid)
-		refuse_unknown_grid(set);
+		create_refuse_unknown_grid(set);
 
 	creation->set = set;
 	creation->count = 0;
@@ -108,6 +108,8 @@ create_look(Creation *creation)
 			  request->count, request->fill_gaps, take_slot, creation);
 	for (int i = 0; i < creation->count; i++)
 	{
+		if (request->most > 0 && missing == request->most)
+			creation->wanted[i].to_create = false;
 		missing += creation->wanted[i].to_create;
 		unnamed += creation->wanted[i].name == NULL;
 	}
@@ -153,7 +155,7 @@ static void
 create_tables(Creation *creation)
 {
 	PartitionSet *set = creation->set;
-	Likeness	likeness = {set, likeness_model(set), GetUserId(), NULL};
+	Likeness	likeness = {set, likeness_model(set), creation->request->caller, NULL};
 
 	for (int i = 0; i < creation->count; i++)
 	{

@@ -39,6 +39,8 @@ typedef struct CreateRequest
 	bool		dry_run;
 	int			window_ms;
 	TimestampTz at;
+	Oid			caller;			/* with whose rights publications change */
+	int			most;			/* to make at a time; 0: all */
 } CreateRequest;
 
 /* One row of the answer. */
@@ -46,6 +48,7 @@ typedef struct Wanted
 {
 	Slot		slot;
 	bool		to_create;
+	bool		in_default;		/* left out, for rows of the default partition */
 	char	   *name;
 	char	   *quoted;			/* of a new one, for SQL */
 	char	   *check;			/* of a new one that rows are moved into */
@@ -77,5 +80,19 @@ extern void create_partitions(Creation *creation);
  */
 extern void attach_judge_default(Creation *creation);
 extern void attach_partitions(Creation *creation);
+
+/*
+ * Beside a default partition that is not small, before create_partitions() and
+ * each in a transaction of its own, so that nobody waits for its scan: adds a
+ * CHECK that excludes what is to be created (false: there is no need), then
+ * looks whether all rows agree.  create_partitions() drops it;
+ * attach_unexclude() does where that did not come about.
+ */
+extern bool attach_exclude(Creation *creation);
+extern void attach_validate(Creation *creation);
+extern void attach_unexclude(Creation *creation);
+
+/* Raises the error of a set whose period or time zone is not known. */
+pg_noreturn extern void create_refuse_unknown_grid(const PartitionSet *set);
 
 #endif							/* DBMAINT_CREATE_H */

@@ -21,9 +21,19 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
-/* The value before which everything is old. */
-static int64
-find_limit(const DropRequest *request, const PartitionSet *set)
+void
+drop_check_interval(const Interval *keep)
+{
+	if (keep->month < 0 || keep->day < 0 || keep->time < 0 ||
+		(keep->month == 0 && keep->day == 0 && keep->time == 0) ||
+		keep->month > 12 * 1000 || keep->day > 366 * 1000)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("keep must be a positive interval of at most 1000 years")));
+}
+
+int64
+drop_limit(const DropRequest *request, const PartitionSet *set)
 {
 	int64		now = set_now(set, request->at);
 	int64		limit;
@@ -50,8 +60,8 @@ find_limit(const DropRequest *request, const PartitionSet *set)
 	return calendar_to_utc(set->calendar, limit);
 }
 
-static int64
-size_of(Oid partition)
+int64
+drop_size(Oid partition)
 {
 	List	   *leaves = find_all_inheritors(partition, AccessShareLock, NULL);
 	ListCell   *cell;
@@ -67,6 +77,30 @@ size_of(Oid partition)
 }
 
 void
+drop_require_zone(const PartitionSet *set)
+{
+	if (!key_is_instant(&set->key) || set->zone_reason == NULL)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("cannot tell the time zone in which the partitions of \"%s\" were made", set->name),
+			 errdetail("%c%s.", pg_toupper(set->zone_reason[0]), set->zone_reason + 1),
+			 errhint("Say it once, in create_future_partitions(..., time_zone => 'America/New_York') or dbmaint_set_partition_policy().")));
+}
+
+int
+drop_count_old(const PartitionSet *set, int64 limit, int64 now)
+{
+	int			count = 0;
+
+	/* the last one always stays */
+	while (count < set->count - 1 &&
+		   set->ranges[count].to <= limit && set->ranges[count].to <= now)
+		count++;
+	return count;
+}
+
+void
 drop_look(Retirement *retirement, bool locked)
 {
 	const DropRequest *request = retirement->request;
@@ -75,6 +109,7 @@ drop_look(Retirement *retirement, bool locked)
 	PartitionSet *set;
 	int64		limit;
 	int64		now;
+	int			old;
 
 	if (parent == NULL)
 		ereport(ERROR,
@@ -82,29 +117,22 @@ drop_look(Retirement *retirement, bool locked)
 				 errmsg("there is no relation with OID %u", request->parent)));
 	set = set_read(parent, &options, request->extension_schema);
 	relation_close(parent, NoLock);
-	if (key_is_instant(&set->key) && set->zone_reason != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("cannot tell the time zone in which the partitions of \"%s\" were made", set->name),
-				 errdetail("%c%s.", pg_toupper(set->zone_reason[0]), set->zone_reason + 1),
-				 errhint("Say it once, in create_future_partitions(..., time_zone => 'America/New_York') or dbmaint_set_partition_policy().")));
+	drop_require_zone(set);
 
 	retirement->set = set;
 	retirement->count = 0;
 	retirement->retired = palloc_array(Retired, Max(set->count, 1));
-	limit = find_limit(request, set);
+	limit = drop_limit(request, set);
 	now = set_now(set, request->at);
-	/* the last one always stays */
-	for (int i = 0; i < set->count - 1; i++)
+	old = drop_count_old(set, limit, now);
+	for (int i = 0; i < old; i++)
 	{
 		Retired    *retired = &retirement->retired[retirement->count];
 
-		if (set->ranges[i].to > limit || set->ranges[i].to > now)
-			break;
 		retired->partition = set->partitions[i];
 		retired->range = set->ranges[i];
 		retired->name = set_relation_name(retired->partition);
-		retired->size_bytes = request->dry_run || locked ? size_of(retired->partition) : 0;
+		retired->size_bytes = request->dry_run || locked ? drop_size(retired->partition) : 0;
 		retired->status = request->dry_run ?
 			(request->detach_only || request->move_to_schema != NULL ? "would be detached" : "would be dropped") :
 			request->move_to_schema != NULL ? psprintf("moved to schema \"%s\"", request->move_to_schema) :
@@ -136,7 +164,7 @@ is_referenced(Oid relation)
 static void
 refuse_referenced(const Retired *retired)
 {
-	Relation	rel = relation_open(retired->partition, NoLock);
+	Relation	rel = relation_open(retired->partition, AccessShareLock);
 
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 	{
@@ -151,6 +179,24 @@ refuse_referenced(const Retired *retired)
 					 errhint("Drop that foreign key, or say detach_only => true.")));
 	}
 	relation_close(rel, NoLock);
+}
+
+bool
+drop_wants_lock(const Retirement *retirement)
+{
+	return OidIsValid(retirement->set->default_partition) ||
+		is_referenced(retirement->request->parent);
+}
+
+void
+drop_check(const Retirement *retirement, const Retired *retired)
+{
+	const DropRequest *request = retirement->request;
+
+	if (request->move_to_schema != NULL)
+		(void) get_namespace_oid(request->move_to_schema, false);
+	else if (!request->detach_only)
+		refuse_referenced(retired);
 }
 
 /* The parent first, as everybody does who uses it. */
@@ -179,28 +225,72 @@ lock_all(const Retirement *retirement)
 }
 
 static void
-retire(const Retirement *retirement, const Retired *retired, bool detach)
+detach_partition(const PartitionSet *set, const Retired *retired)
 {
-	const DropRequest *request = retirement->request;
-	const PartitionSet *set = retirement->set;
-	char	   *quoted = set_quoted_name(retired->partition);
+	owner_run(set->owner, psprintf("ALTER TABLE %s DETACH PARTITION %s",
+								   set->quoted, set_quoted_name(retired->partition)));
+}
 
-	if (!request->detach_only && request->move_to_schema == NULL)
-		refuse_referenced(retired);
-	if (detach)
-		owner_run(set->owner, psprintf("ALTER TABLE %s DETACH PARTITION %s", set->quoted, quoted));
+void
+drop_end(const DropRequest *request, Oid owner, Oid partition)
+{
+	char	   *quoted = set_quoted_name(partition);
+
 	if (request->move_to_schema != NULL)
-		owner_run(set->owner, psprintf("ALTER TABLE %s SET SCHEMA %s", quoted, quote_identifier(request->move_to_schema)));
+		owner_run(owner, psprintf("ALTER TABLE %s SET SCHEMA %s", quoted, quote_identifier(request->move_to_schema)));
 	else if (!request->detach_only)
-		owner_run(set->owner, psprintf("DROP %sTABLE %s RESTRICT",
-									   get_rel_relkind(retired->partition) == RELKIND_FOREIGN_TABLE ? "FOREIGN " : "", quoted));
-	/* what a drop deletes cannot be seen afterwards */
+		owner_run(owner, psprintf("DROP %sTABLE %s RESTRICT",
+								  get_rel_relkind(partition) == RELKIND_FOREIGN_TABLE ? "FOREIGN " : "", quoted));
+}
+
+/* What a drop deletes cannot be seen afterwards. */
+void
+drop_log(const char *parent, const char *name, const char *from, const char *to,
+		 int64 size_bytes, const char *status)
+{
 	ereport(LOG,
 			(errmsg("dbmaint: partition \"%s\" of \"%s\", from %s to %s, " INT64_FORMAT " bytes: %s",
-					retired->name, set->name,
-					retired->range.from == RANGE_MINVALUE ? "the beginning" : key_text(&set->key, retired->range.from, set->zone),
-					key_text(&set->key, retired->range.to, set->zone), retired->size_bytes, retired->status),
+					name, parent, from == NULL ? "the beginning" : from, to, size_bytes, status),
 			 errhidestmt(true)));
+}
+
+static void
+retire(const Retirement *retirement, const Retired *retired, bool detach)
+{
+	const PartitionSet *set = retirement->set;
+
+	drop_check(retirement, retired);
+	if (detach)
+		detach_partition(set, retired);
+	drop_end(retirement->request, set->owner, retired->partition);
+	drop_log(set->name, retired->name, key_text(&set->key, retired->range.from, set->zone),
+			 key_text(&set->key, retired->range.to, set->zone), retired->size_bytes, retired->status);
+}
+
+bool
+drop_detach(Retirement *retirement, Oid partition)
+{
+	const Retired *found = NULL;
+
+	for (int i = 0; i < retirement->count; i++)
+	{
+		if (retirement->retired[i].partition == partition)
+			found = &retirement->retired[i];
+	}
+	if (found == NULL)
+		return false;
+	retirement->retired[0] = *found;
+	retirement->count = 1;
+	lock_all(retirement);
+	drop_look(retirement, true);
+	for (int i = 0; i < retirement->count; i++)
+	{
+		if (retirement->retired[i].partition != partition)
+			continue;
+		detach_partition(retirement->set, &retirement->retired[i]);
+		return true;
+	}
+	return false;
 }
 
 void

@@ -57,4 +57,32 @@ extern void drop_look(Retirement *retirement, bool locked);
 /* Does it in the current transaction. */
 extern void drop_partitions(Retirement *retirement);
 
+/*
+ * What the runner does in transactions of its own.  drop_wants_lock(): must
+ * the parent be locked, since DETACH CONCURRENTLY is not possible?  drop_check()
+ * raises an error where a partition cannot be retired as is asked.
+ * drop_detach() detaches one that is old still, and returns whether it is;
+ * drop_end() does the rest with one that is detached.
+ */
+extern bool drop_wants_lock(const Retirement *retirement);
+extern int64 drop_size(Oid partition);
+extern void drop_check(const Retirement *retirement, const Retired *retired);
+extern bool drop_detach(Retirement *retirement, Oid partition);
+extern void drop_end(const DropRequest *request, Oid owner, Oid partition);
+extern void drop_log(const char *parent, const char *name, const char *from,
+					 const char *to, int64 size_bytes, const char *status);
+
+/* Raises an error unless it is a time to keep partitions for. */
+extern void drop_check_interval(const Interval *keep);
+
+/* Raises an error where the time zone of the set is not known. */
+extern void drop_require_zone(const PartitionSet *set);
+
+/*
+ * The value before which everything is old, and how many partitions, from the
+ * first on, are before it and before the present.
+ */
+extern int64 drop_limit(const DropRequest *request, const PartitionSet *set);
+extern int	drop_count_old(const PartitionSet *set, int64 limit, int64 now);
+
 #endif							/* DBMAINT_DROP_H */

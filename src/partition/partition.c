@@ -148,6 +148,7 @@ dbmaint_create_future_partitions(PG_FUNCTION_ARGS)
 	request.dry_run = bool_argument(fcinfo, 7, "dry_run");
 	request.window_ms = window_argument(fcinfo, 8);
 	request.at = time_argument(fcinfo, 9);
+	request.caller = GetUserId();
 	if (request.count < 0 || request.count > CREATE_MOST)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -249,12 +250,7 @@ dbmaint_drop_old_partitions_interval(PG_FUNCTION_ARGS)
 
 	refuse_null(fcinfo, 1, "keep");
 	request.keep = *PG_GETARG_INTERVAL_P(1);
-	if (request.keep.month < 0 || request.keep.day < 0 || request.keep.time < 0 ||
-		(request.keep.month | request.keep.day | request.keep.time) == 0 ||
-		request.keep.month > 12 * 1000 || request.keep.day > 366 * 1000)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("keep must be a positive interval of at most 1000 years")));
+	drop_check_interval(&request.keep);
 	return drop_old_partitions(fcinfo, &request);
 }
 

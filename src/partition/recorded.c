@@ -72,6 +72,20 @@ says_more(const char *said, const char *recorded)
 	return said != NULL && (recorded == NULL || strcmp(said, recorded) != 0);
 }
 
+Oid
+recorded_owner(Oid extension_schema)
+{
+	Oid			table = get_relname_relid(SETS_TABLE, extension_schema);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	Oid			role;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", table);
+	role = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return role;
+}
+
 void
 recorded_store(Oid extension_schema, Oid parent, const SetOptions *options)
 {
@@ -82,9 +96,6 @@ recorded_store(Oid extension_schema, Oid parent, const SetOptions *options)
 	char		nulls[4] = {' ', ' ', ' ', ' '};
 	Extension	extension;
 	AsOwner		before;
-	HeapTuple	tuple;
-	Oid			role;
-	Oid			table = get_relname_relid(SETS_TABLE, extension_schema);
 
 	recorded_find(extension_schema, parent, &recorded);
 	if (!says_more(options->time_zone, recorded.time_zone) &&
@@ -95,18 +106,12 @@ recorded_store(Oid extension_schema, Oid parent, const SetOptions *options)
 	if (!history_find_extension(&extension) || !history_lock(&extension, SETS_TABLE))
 		return;
 
-	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", table);
-	role = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-
 	for (int i = 0; i < 3; i++)
 	{
 		nulls[i + 1] = texts[i] == NULL ? 'n' : ' ';
 		values[i + 1] = texts[i] == NULL ? (Datum) 0 : CStringGetTextDatum(texts[i]);
 	}
-	owner_begin(role, &before);
+	owner_begin(recorded_owner(extension_schema), &before);
 	SPI_connect();
 	SPI_execute_with_args(psprintf("SELECT %s.dbmaint_record_partition_set($1, $2, $3, $4)", extension.schema),
 						  lengthof(types), types, values, nulls, false, 0);

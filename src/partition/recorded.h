@@ -25,4 +25,7 @@ extern void recorded_find(Oid extension_schema, Oid parent, SetOptions *options)
 extern void recorded_store(Oid extension_schema, Oid parent,
 						   const SetOptions *options);
 
+/* The owner of our tables of partitions, as whom they are written. */
+extern Oid	recorded_owner(Oid extension_schema);
+
 #endif							/* DBMAINT_RECORDED_H */

@@ -31,6 +31,9 @@
 /* In a worker: is there a step that a cancel could be meant for? */
 static volatile sig_atomic_t cancellable = false;
 
+/* Does guard_run_top_level() run a step? */
+static bool at_top_level = false;
+
 void
 guard_cancel_handler(SIGNAL_ARGS)
 {
@@ -61,7 +64,18 @@ begin_transaction(int timeout_ms)
 	StartTransactionCommand();
 	PushActiveSnapshot(GetTransactionSnapshot());
 	/* SPI arms no statement_timeout in a background worker */
-	enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
+	if (!at_top_level)
+		enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
+}
+
+/* What a step at top level has armed goes on when a transaction in it ends. */
+static void
+disarm(void)
+{
+	if (at_top_level)
+		return;
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	refuse_cancels();
 }
 
 static void
@@ -69,10 +83,11 @@ end_step(bool own_transaction, ResourceOwner owner)
 {
 	if (own_transaction)
 	{
-		disable_timeout(STATEMENT_TIMEOUT, false);
+		if (!at_top_level)
+			disable_timeout(STATEMENT_TIMEOUT, false);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
-		refuse_cancels();
+		disarm();
 		pgstat_report_stat(true);
 	}
 	else
@@ -87,8 +102,7 @@ undo_step(bool own_transaction, ResourceOwner owner)
 {
 	if (own_transaction)
 	{
-		disable_timeout(STATEMENT_TIMEOUT, false);
-		refuse_cancels();
+		disarm();
 		AbortOutOfAnyTransaction();
 		pgstat_report_stat(true);
 	}
@@ -189,7 +203,37 @@ try_step(GuardedStep step, void *arg, int timeout_ms, int limit_ms,
 
 		/* a user who cancels a call of dbmaint_run_due means all of it */
 		*too_long = *too_long && error->sqlerrcode == ERRCODE_QUERY_CANCELED;
-		if (!own_transaction && error->sqlerrcode == ERRCODE_QUERY_CANCELED && !*too_long)
+		if ((!own_transaction || at_top_level) &&
+			error->sqlerrcode == ERRCODE_QUERY_CANCELED && !*too_long)
+			ReThrowError(error);
+	}
+	PG_END_TRY();
+
+	return error;
+}
+
+ErrorData *
+guard_try_command(GuardedStep step, void *arg)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ErrorData  *volatile error = NULL;
+
+	Assert(at_top_level && !IsTransactionState());
+	PG_TRY();
+	{
+		step(arg);
+		MemoryContextSwitchTo(caller);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		undo_step(true, NULL);
+		MemoryContextSwitchTo(caller);
+		RESUME_INTERRUPTS();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 			ReThrowError(error);
 	}
 	PG_END_TRY();
@@ -250,6 +294,7 @@ describe_error(const ErrorData *error)
 static void
 end_top_level(void)
 {
+	at_top_level = false;
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	refuse_cancels();
 	if (IsTransactionState())
@@ -269,6 +314,7 @@ guard_run_top_level(GuardedStep step, void *arg, int timeout_ms, int *sqlstate)
 	PG_TRY();
 	{
 		cancellable = true;
+		at_top_level = true;
 		if (timeout_ms > 0)
 			enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
 		step(arg);
@@ -283,6 +329,7 @@ guard_run_top_level(GuardedStep step, void *arg, int timeout_ms, int *sqlstate)
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
 		FlushErrorState();
+		at_top_level = false;
 		undo_step(true, NULL);
 		MemoryContextSwitchTo(caller);
 		RESUME_INTERRUPTS();

@@ -45,9 +45,13 @@ extern char *guard_run_top_level(GuardedStep step, void *arg, int timeout_ms,
 								 int *sqlstate);
 
 /*
- * The same for who must know which error it was: NULL if the step went well.
+ * For who must know which error it was: NULL if the step went well.  In a step
+ * of guard_run_top_level(), where no transaction is open, guard_try() makes one
+ * and guard_try_command() makes none; the time limit is that step's, and a
+ * cancel is meant for all of it.
  */
 extern ErrorData *guard_try(GuardedStep step, void *arg);
+extern ErrorData *guard_try_command(GuardedStep step, void *arg);
 
 /*
  * Writes the message of a step that failed, as guard_run() returned it, to the
