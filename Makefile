@@ -50,6 +50,8 @@ SQL_PIECES = \
 	src/history/rollup_totals.sql \
 	src/history/daily_totals.sql \
 	src/partition/partition.sql \
+	src/notify/channels.sql \
+	src/notify/outbox.sql \
 	src/history/rollup_months.sql \
 	src/pool/pool_totals.sql \
 	src/job/job.sql \
@@ -91,7 +93,8 @@ DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 #	NETWORK_MODULES	the rooms that have one; the library is dbmaint_<room>
 #	MODULE_LIBS_<room>	what it links
 #	MODULE_CPPFLAGS_<room>	where the headers are
-NETWORK_MODULES = pool
+NETWORK_MODULES = notify pool
+MODULE_LIBS_notify = -lcurl
 MODULE_CPPFLAGS_pool = -I$(shell $(PG_CONFIG) --includedir)
 MODULE_LIBS_pool = -L$(shell $(PG_CONFIG) --libdir) -lpq -lpthread
 NETWORK_LIBRARIES = $(NETWORK_MODULES:%=dbmaint_%$(DLSUFFIX))

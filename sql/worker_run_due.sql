@@ -53,7 +53,7 @@ ALTER FUNCTION dbmaint_read_activity() RENAME TO hidden;
 SELECT * FROM dbmaint_run_due('2026-01-02 00:00:40+00');
 SELECT total_connections, max_connections, commits >= 0 AS commits FROM dbmaint_samples WHERE "timestamp" = '2026-01-02 00:00:40+00';
 ALTER FUNCTION hidden() RENAME TO dbmaint_read_activity;
-SELECT errors, last_error, missed_rounds > 300 AS missed FROM dbmaint_status() WHERE database = current_database();
+SELECT errors, last_error, missed_rounds > 300 AS missed FROM dbmaint_status() WHERE process = 'sampler' AND database = current_database();
 
 -- a sample that cannot be written: back-off, doubling, and no loss
 CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
@@ -68,7 +68,7 @@ SELECT sample_interval_ms, query_count > 10 AS all_of_them FROM dbmaint_samples 
 DROP FUNCTION trap;
 
 -- history expires by itself; how much the server logged is its affair
-TRUNCATE dbmaint_log_history, dbmaint_connection_history, dbmaint_series_samples;
+TRUNCATE dbmaint_log_history, dbmaint_connection_history, dbmaint_series_samples, dbmaint_outbox;
 SELECT collector, status FROM dbmaint_run_due('2026-03-02 00:00:00+00') WHERE collector = 'history';
 SELECT count(*) FROM performance_metrics;
 
@@ -76,7 +76,7 @@ SELECT count(*) FROM performance_metrics;
 CREATE FUNCTION fail() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '%', 'x' || repeat('é', 200); END $$;
 ALTER TABLE performance_metrics ADD CHECK (fail()) NOT VALID;
 SELECT count(*) FROM dbmaint_run_due('2026-03-02 00:00:10+00');
-SELECT length(last_error), octet_length(last_error) FROM dbmaint_status() WHERE database = current_database();
+SELECT length(last_error), octet_length(last_error) FROM dbmaint_status() WHERE process = 'sampler' AND database = current_database();
 SELECT current_database() AS home \gset
 CREATE DATABASE dbmaint_latin1 ENCODING 'LATIN1' TEMPLATE template0 LOCALE 'C';
 \c dbmaint_latin1

@@ -299,4 +299,21 @@ relation_stats_fetch(Oid relation, bool *may_free)
 #endif
 }
 
+/* 17: a WaitEventSet belongs to a resource owner, or to none. */
+#if PG_VERSION_NUM >= 170000
+#define CREATE_WAIT_EVENT_SET(count) CreateWaitEventSet(NULL, count)
+#else
+#define CREATE_WAIT_EVENT_SET(count) CreateWaitEventSet(CurrentMemoryContext, count)
+#endif
+
+/* 17: the caller may give the parser's state, and its text is constant. */
+#define json_check(json) pg_parse_json(JSON_LEXER(json), &nullSemAction)
+#if PG_VERSION_NUM >= 170000
+#define JSON_LEXER(json) \
+	makeJsonLexContextCstringLen(NULL, json, strlen(json), PG_UTF8, false)
+#else
+#define JSON_LEXER(json) \
+	makeJsonLexContextCstringLen(json, (int) strlen(json), PG_UTF8, false)
+#endif
+
 #endif							/* DBMAINT_COMPAT_H */

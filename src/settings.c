@@ -11,6 +11,7 @@
 
 #include <limits.h>
 
+#include "notify/address.h"
 #include "settings.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -41,6 +42,10 @@ int			setting_max_pending_jobs = 1000;
 int			setting_job_timeout_s = 6 * 60 * 60;
 int			setting_recorder_size_kb = 4096;
 int			setting_max_lock_wait_ms = 200;
+char	   *setting_notify_allowed_networks = NULL;
+int			setting_notify_max_age_s = 6 * 60 * 60;
+int			setting_notify_max_queued = 10000;
+int			setting_notify_timeout_ms = 10000;
 
 /* What the server knows of a setting that may hold a password. */
 #define HIDDEN "********"
@@ -73,6 +78,7 @@ typedef struct StringSetting
 
 static bool check_list(char **newval, void **extra, GucSource source);
 static bool check_database_name(char **newval, void **extra, GucSource source);
+static bool check_networks(char **newval, void **extra, GucSource source);
 static bool check_pgbouncer_conninfo(char **newval, void **extra, GucSource source);
 static void assign_pgbouncer_conninfo(const char *newval, void *extra);
 static const char *show_pgbouncer_conninfo(void);
@@ -131,6 +137,18 @@ static const IntSetting int_settings[] =
 		"Time that others may have to wait behind a lock that dbmaint waits for.",
 		NULL,
 	&setting_max_lock_wait_ms, 200, 10, 60000, GUC_UNIT_MS},
+	{"dbmaint.notify_max_age",
+		"Age at which a notification that could not be sent is given up.",
+		NULL,
+	&setting_notify_max_age_s, 6 * 60 * 60, 60, 30 * 24 * 60 * 60, GUC_UNIT_S},
+	{"dbmaint.notify_max_queued",
+		"Notifications that may wait for a channel.",
+		"If there are more, the oldest of the least severity are dropped.",
+	&setting_notify_max_queued, 10000, 10, 1000000, 0},
+	{"dbmaint.notify_timeout",
+		"Time that sending a notification may take.",
+		"At most 3 s of it to connect.",
+	&setting_notify_timeout_ms, 10000, 1000, 60000, GUC_UNIT_MS},
 	{"dbmaint.evidence_timeout",
 		"Time that collecting the evidence of an alert may take.",
 		"An alert whose evidence takes longer goes without it. Zero means that none is collected.",
@@ -163,6 +181,10 @@ static const StringSetting string_settings[] =
 		"Indexes whose use is watched closely, separated by commas.",
 		"Each is a name, with or without its schema, and may hold the patterns of LIKE.",
 	&setting_critical_indexes, "", GUC_LIST_INPUT, check_list},
+	{"dbmaint.notify_allowed_networks",
+		"Networks beside the Internet that notifications may be sent to, separated by commas.",
+		"Loopback, private, link-local and reserved addresses are refused otherwise. Each is an address with or without /bits.",
+	&setting_notify_allowed_networks, "", GUC_LIST_INPUT, check_networks},
 };
 
 /*
@@ -203,6 +225,20 @@ check_database_name(char **newval, void **extra, GucSource source)
 	{
 		GUC_check_errdetail("A database's name has at most %d bytes.",
 							NAMEDATALEN - 1);
+		return false;
+	}
+	return true;
+}
+
+static bool
+check_networks(char **newval, void **extra, GucSource source)
+{
+	(void) extra;
+	(void) source;
+
+	if (!networks_valid(*newval))
+	{
+		GUC_check_errdetail("Each network is an address, such as 10.1.2.3 or ::1, with or without /bits.");
 		return false;
 	}
 	return true;

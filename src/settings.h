@@ -39,6 +39,10 @@ extern int	setting_max_pending_jobs;
 extern int	setting_job_timeout_s;
 extern int	setting_recorder_size_kb;
 extern int	setting_max_lock_wait_ms;
+extern char *setting_notify_allowed_networks;
+extern int	setting_notify_max_age_s;
+extern int	setting_notify_max_queued;
+extern int	setting_notify_timeout_ms;
 
 /*
  * Defines all settings; called once, from _PG_init.  What needs a restart is

@@ -278,6 +278,8 @@ AS $$
             ('dbmaint_daily_statements', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_indexes', 'day', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_tables', 'day', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_outbox', 'queued_at', 'dbmaint.retention', '35d', false),
+            ('dbmaint_notification_attempts', 'at', 'dbmaint.retention', '35d', false),
             ('dbmaint_monthly_indexes', 'month', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_monthly_tables', 'month', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_daily_pools', 'day', 'dbmaint.rollup_retention', '730d', false),

@@ -101,10 +101,10 @@ sort_rows(const PoolTable *table, const char *column, Entry **entries, int *coun
 		const char *name = pool_value(table, row, c);
 
 		if (name != NULL)
-			(*entries)[(*count)++] = (Entry)
 		{
-			name, row
-		};
+			(*entries)[*count].name = name;
+			(*entries)[(*count)++].row = row;
+		}
 	}
 	qsort(*entries, *count, sizeof(Entry), compare_entries);
 	return true;

@@ -43,7 +43,7 @@ typedef enum PoolNumber
 	POOL_AVG_QUERY_US,
 	POOL_AVG_QUERIES,			/* a second */
 	POOL_NUMBERS				/* how many there are */
-}			PoolNumber;
+} PoolNumber;
 
 /* A pool; the texts are the tables'. */
 typedef struct PoolReading

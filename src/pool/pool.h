@@ -32,7 +32,7 @@ typedef enum PoolAnswer
 	ANSWER_STATS,
 	ANSWER_DATABASES,
 	ANSWER_CONFIG
-}			PoolAnswer;
+} PoolAnswer;
 
 /* The collector's callback, and whether it is due by itself. */
 extern void collect_pool(Collection *collection);

@@ -127,6 +127,8 @@ CREATE TABLE dbmaint_pool_commands (
 CREATE INDEX dbmaint_pool_commands_sent_at_idx ON dbmaint_pool_commands (sent_at);
 COMMENT ON TABLE dbmaint_pool_commands IS
 'What dbmaint_pool_command() sent to PgBouncer: who, when, what, and what it answered. The server''s log has the same, also where the transaction was rolled back.';
+COMMENT ON SEQUENCE dbmaint_pool_commands_command_id_seq IS
+'Numbers of the commands.';
 COMMENT ON COLUMN dbmaint_pool_commands.command_id IS
 'Number of the command.';
 COMMENT ON COLUMN dbmaint_pool_commands.database_oid IS

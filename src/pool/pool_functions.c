@@ -251,7 +251,7 @@ refuse_command(CommandFault fault, const char *command, const char *target, cons
 		case COMMAND_TARGET_BAD:
 			ereport(ERROR,
 					(errcode(ERRCODE_INVALID_NAME),
-					 errmsg("PgBouncer can have no database of that name"),
+					 errmsg("no database of PgBouncer can have that name"),
 					 errdetail("A name has 1 to 127 bytes and no control characters.")));
 			break;
 		case COMMAND_VALUE_MISSING:

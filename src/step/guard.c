@@ -12,11 +12,14 @@
 #include <signal.h>
 
 #include "access/xact.h"
+#include "catalog/pg_extension.h"
+#include "commands/extension.h"
 #include "common/hashfn.h"
 #include "portability/instr_time.h"
 #include "settings.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
+#include "storage/lmgr.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
@@ -56,16 +59,31 @@ refuse_cancels(void)
 	QueryCancelPending = false;
 }
 
+/*
+ * DROP EXTENSION locks the extension and then, one by one, its tables.  So a
+ * step has the extension's lock before any other: it waits while it holds
+ * nothing, and neither of the two meets a deadlock.
+ */
+static void
+lock_extension(void)
+{
+	Oid			extension_oid = get_extension_oid("dbmaint", true);
+
+	if (OidIsValid(extension_oid))
+		LockDatabaseObject(ExtensionRelationId, extension_oid, 0, AccessShareLock);
+}
+
 static void
 begin_transaction(int timeout_ms)
 {
 	cancellable = true;
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
-	PushActiveSnapshot(GetTransactionSnapshot());
 	/* SPI arms no statement_timeout in a background worker */
 	if (!at_top_level)
 		enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
+	lock_extension();
+	PushActiveSnapshot(GetTransactionSnapshot());
 }
 
 /* What a step at top level has armed goes on when a transaction in it ends. */

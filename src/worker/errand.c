@@ -37,6 +37,7 @@ const ErrandInfo errand_infos[ERRAND_KINDS] = {
 	[ERRAND_NOTIFIER] = {
 		.name = "notifier",
 		.function = "notifier_main",
+		.probe = "dbmaint_outbox_due",
 	},
 };
 

@@ -17,7 +17,6 @@
 
 #include "access/xact.h"
 #include "activity/activity.h"
-#include "catalog/pg_authid.h"
 #include "pool/pool.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -25,7 +24,6 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 #include "worker/round.h"
@@ -109,51 +107,6 @@ sampler_exit(DatabaseState state)
 {
 	exit_state = state;
 	proc_exit(0);
-}
-
-void
-worker_pin_session(const char *application_name)
-{
-	static const char *const pinned[][2] = {
-		{"search_path", "pg_catalog, pg_temp"},
-		{"role", "none"},
-		{"statement_timeout", "0"},
-		{"lock_timeout", "1s"},
-		{"idle_in_transaction_session_timeout", "0"},
-		{"idle_session_timeout", "0"},
-#if HAVE_TRANSACTION_TIMEOUT
-		{"transaction_timeout", "0"},
-#endif
-		{"default_transaction_read_only", "off"},
-		{"default_transaction_isolation", "read committed"},
-		{"default_transaction_deferrable", "off"},
-		{"synchronous_commit", "local"},
-		{"row_security", "on"},
-		{"session_replication_role", "origin"},
-		{"stats_fetch_consistency", "none"},
-		{"standard_conforming_strings", "on"},
-		{"quote_all_identifiers", "off"},
-		{"zero_damaged_pages", "off"},
-		{"TimeZone", "GMT"},
-		{"DateStyle", "ISO, YMD"},
-		{"IntervalStyle", "postgres"},
-		{"bytea_output", "hex"},
-		{"extra_float_digits", "1"},
-		{"max_parallel_workers_per_gather", "0"},
-		{"jit", "off"},
-		{"check_function_bodies", "on"},
-		{"default_tablespace", ""},
-		{"temp_tablespaces", ""},
-		{"default_table_access_method", "heap"},
-	};
-
-	/* session_authorization; "role" falls back on it */
-	SetSessionAuthorization(BOOTSTRAP_SUPERUSERID, true);
-
-	for (size_t i = 0; i < lengthof(pinned); i++)
-		SetConfigOption(pinned[i][0], pinned[i][1], PGC_SUSET, PGC_S_OVERRIDE);
-	SetConfigOption("application_name", application_name,
-					PGC_SUSET, PGC_S_OVERRIDE);
 }
 
 /*

@@ -68,6 +68,7 @@ is( query("SELECT object FROM ($members) AS m
 		LEFT JOIN pg_type AS t ON m.classid = 'pg_type'::regclass AND t.oid = m.objid
 		WHERE coalesce(p.proname, c.relname, t.typname) !~ '^_?dbmaint_'
 			AND coalesce(p.proname, c.relname, t.typname) !~ '^_?performance_metrics'
+			AND coalesce(p.proname, c.relname, t.typname) NOT IN ('create_future_partitions', 'drop_old_partitions')
 		ORDER BY 1"),
 	'', 'every name is one of ours');
 is(query("SELECT c.relname FROM ($relations) AS c WHERE c.relkind = 'r'
@@ -76,10 +77,11 @@ is(query("SELECT c.relname FROM ($relations) AS c WHERE c.relkind = 'r'
 
 # What PUBLIC may call: pure functions of their arguments, the list of metrics,
 # which is in the documentation, and what asks for jobs on the caller's own
-# tables (070 to 073 have more of that).
+# tables (070 to 073 have more of that) or makes and drops their partitions.
 is( query("SELECT p.oid::regprocedure FROM ($functions) AS p
 		WHERE EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0)
-			AND p.provolatile <> 'i' AND p.proname NOT IN ('dbmaint_metrics', 'dbmaint_enqueue', 'dbmaint_cancel_job', 'dbmaint_job_progress')"),
+			AND p.provolatile <> 'i' AND p.proname NOT IN ('dbmaint_metrics', 'dbmaint_enqueue', 'dbmaint_cancel_job', 'dbmaint_job_progress',
+				'create_future_partitions', 'drop_old_partitions', 'dbmaint_set_partition_policy', 'dbmaint_drop_partition_policy')"),
 	'', 'PUBLIC may call no function that reveals anything');
 is( query("SELECT c.relname FROM ($relations) AS c
 		WHERE EXISTS (SELECT FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS a WHERE a.grantee = 0)
@@ -117,7 +119,17 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_rules_changed dbmaint_enter_rule dbmaint_remember_dropped_rule dbmaint_replace_seeded_rule dbmaint_drop_all_rules
   dbmaint_add_job dbmaint_take_job dbmaint_take_left_job dbmaint_keep_job_journal dbmaint_put_back_job
   dbmaint_find_job dbmaint_drop_pending_job dbmaint_progress_of_job
-  dbmaint_concurrent_leftovers dbmaint_reindex_journal dbmaint_reindex_leftovers);
+  dbmaint_record_partition_set dbmaint_record_partition_policy dbmaint_forget_partition_policy dbmaint_queue_partition_jobs
+  dbmaint_retirement_state dbmaint_note_retiring dbmaint_forget_retiring dbmaint_left_retiring
+  dbmaint_concurrent_leftovers dbmaint_reindex_journal dbmaint_reindex_leftovers
+  dbmaint_pool_command dbmaint_send_pool_command dbmaint_store_pools dbmaint_store_pool_settings
+  dbmaint_add_channel dbmaint_change_channel dbmaint_enable_channel dbmaint_drop_channel dbmaint_test_channel
+  dbmaint_validate_channel dbmaint_write_channel dbmaint_want_notifier
+  dbmaint_queue_notifications dbmaint_put_notification dbmaint_tend_outbox dbmaint_test_message
+  dbmaint_outbox_due dbmaint_due_channels dbmaint_claim_notifications dbmaint_finish_notifications
+  dbmaint_release_notifications dbmaint_note_channel dbmaint_render_notification dbmaint_preview_notification);
+# Tables with secrets, and with what is behind a view for everybody else.
+my %hidden = map { $_ => 1 } qw(dbmaint_channel_secrets dbmaint_channel_settings dbmaint_outbox);
 my @readable = split /\n/,
   query("SELECT p.proname FROM ($functions) AS p
 		WHERE p.prokind = 'f' AND NOT (p.proargtypes::oid[] && ARRAY['internal'::regtype::oid, 'cstring'::regtype::oid])
@@ -166,7 +178,7 @@ foreach my $sql (@calls)
 
 	($status, $stdout, $stderr) = $node->psql('postgres', $sql,
 		extra_params => [ '-U', 'monitor', '-v', 'VERBOSITY=sqlstate' ]);
-	if ($writes{$name})
+	if ($writes{$name} || $hidden{$name})
 	{
 		like($stderr, qr/ERROR:  42501/, "so is pg_monitor: $sql");
 	}
@@ -354,6 +366,7 @@ query('CREATE TABLE public.later (i int PRIMARY KEY); ALTER DATABASE trapped SET
 query("SELECT FROM target.dbmaint_run_due(now() + interval '41 days')", 'trapped');
 is(query('SELECT kind, attribute FROM target.dbmaint_changes ORDER BY 1', 'trapped'), "session_setting|app.password\ntable|created", 'nor was a change missed');
 query('SELECT * FROM target.dbmaint_run_due(now())', 'trapped');
+query('CREATE TABLE public.months (at timestamptz) PARTITION BY RANGE (at)', 'trapped');
 foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_response_time('1 hour'::interval)",
 	"dbmaint_response_time(now() - interval '2 days', now())",
@@ -381,6 +394,19 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	'dbmaint_cancel_job(2::bigint)',
 	"dbmaint_reindex_journal('public.later'::regclass::oid)",
 	"dbmaint_reindex_leftovers('public.later'::regclass::oid, '[]'::jsonb)",
+	"create_future_partitions('public.months'::regclass, 3, '1 month'::text, 'UTC'::text, NULL::text, true, 'move'::text, false, '1 s'::interval, '2026-01-15'::timestamptz)",
+	"drop_old_partitions('public.months'::regclass, 1, false, false, NULL::name, '1 s'::interval, now())",
+	"drop_old_partitions('public.months'::regclass, '1 day'::interval, true, false, NULL::name, '1 s'::interval, now())",
+	"dbmaint_set_partition_policy('public.months'::regclass, 3, '1 day'::interval, NULL::bigint, NULL::text, NULL::text, NULL::text, 'skip'::text, true, true, NULL::name, true)",
+	'dbmaint_queue_partition_jobs(now(), true)',
+	'dbmaint_partition_work(now())',
+	'dbmaint_partitions(NULL::regclass)',
+	'dbmaint_partition_health(now())',
+	"dbmaint_note_retiring('public.later'::regclass::oid, 'public.months'::regclass::oid, NULL::text, NULL::text, 1::bigint)",
+	"dbmaint_left_retiring('public.months'::regclass::oid)",
+	"dbmaint_retirement_state('public.later'::regclass::oid, 'public.months'::regclass::oid, 'public.later'::text)",
+	"dbmaint_forget_retiring('public.later'::regclass::oid)",
+	"dbmaint_drop_partition_policy('public.months'::regclass)",
 	"dbmaint_forecast('commits'::text, '1 day'::interval, now(), 0.9::float8)",
 	"dbmaint_forecast('commits'::text, '30 days'::interval, now() + interval '40 days', 0.9::float8)",
 	"dbmaint_capacity('1 day'::interval, now() + interval '30 days')",
@@ -409,7 +435,25 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_notification_message(1::bigint, 'trigger'::text, now())",
 	"dbmaint_attend_incidents(now() + interval '60 days', true)",
 	"dbmaint_acknowledge_alert((SELECT min(incident_id) FROM target.dbmaint_incidents WHERE state = 'firing'), 'x'::text, now())",
-	map { "$_()" } grep { /^dbmaint_check_/ } @readable)
+	"dbmaint_add_channel('hook'::text, 'webhook'::text, 'https://example.com/x'::text, 'warning'::text, '{\"signing_key\": \"0123456789abcdef\"}'::jsonb)",
+	"dbmaint_change_channel('hook'::text, NULL::text, 'critical'::text, '{\"body\": \"{}\"}'::jsonb)",
+	"dbmaint_enable_channel('notify'::text, false)",
+	"dbmaint_test_channel('hook'::text)",
+	"dbmaint_preview_notification('hook'::text, NULL::jsonb)",
+	"dbmaint_queue_notifications((SELECT min(incident_id) FROM target.dbmaint_incidents WHERE fired_at IS NOT NULL), 'trigger'::text, now())",
+	"dbmaint_queue_notifications((SELECT min(incident_id) FROM target.dbmaint_incidents WHERE fired_at IS NOT NULL), 'change'::text, now())",
+	"dbmaint_queue_notifications((SELECT min(incident_id) FROM target.dbmaint_incidents WHERE fired_at IS NOT NULL), 'resolve'::text, now())",
+	"dbmaint_tend_outbox(now())",
+	"dbmaint_outbox_due(now())",
+	"dbmaint_due_channels(now())",
+	"dbmaint_claim_notifications('log'::text, 10, clock_timestamp())",
+	"dbmaint_finish_notifications(ARRAY(SELECT min(message_id) FROM target.dbmaint_outbox WHERE state = 'sending'), '{sent}'::text[], '{200}'::int[], '{NULL}'::text[], '{1}'::float8[], '{0}'::float8[], now())",
+	"dbmaint_note_channel('log'::text, 1, now(), true, 'x'::text, now())",
+	"dbmaint_note_channel('log'::text, 0, NULL::timestamptz, true, NULL::text, now())",
+	"dbmaint_release_notifications(now())",
+	"dbmaint_drop_channel('notify'::text)",
+	"dbmaint_drop_channel('hook'::text)",
+	map { "$_()" } grep { /^dbmaint_check_/ && !$writes{$_} } @readable)
 {
 	($status, $stdout, $stderr) = $node->psql('trapped', "SELECT * FROM target.$call");
 	is($stderr, '', "nothing is captured: $call");

@@ -99,8 +99,8 @@ ok(poll_status($node, 'cache_hit_ratio', 'ok'), 'a warm cache is ok');
 my $quiet = statuses($node);
 my %not_ok = map { $_ => $quiet->{$_} } grep { $quiet->{$_} ne 'ok' } keys %$quiet;
 delete @not_ok{qw(disk_space database_size)};	# the machine's own affair
-is_deeply(\%not_ok, { response_time => 'unknown', sampler => 'unknown' },
-	'nothing but the sampler, which is off, is missing on a quiet server');
+is_deeply(\%not_ok, { (map { $_ => 'unknown' } qw(response_time sampler alerts pool_efficiency pool_waiting)) },
+	'nothing but the sampler, which is off, and a PgBouncer is missing on a quiet server');
 like(detail($node, 'sampler'), qr/dbmaint\.enabled/, 'the sampler says why');
 
 # sessions

@@ -235,7 +235,7 @@ begin_connecting(Console *console)
 }
 
 static PoolStage
-connection_stage(const PGconn * conn)
+connection_stage(const PGconn *conn)
 {
 	switch (PQstatus(conn))
 	{
@@ -316,7 +316,7 @@ grow_table(Console *console, PoolTable *table)
 }
 
 static bool
-take_columns(PoolTable *table, const PGresult * result)
+take_columns(PoolTable *table, const PGresult *result)
 {
 	int			columns = PQnfields(result);
 
@@ -337,7 +337,7 @@ take_columns(PoolTable *table, const PGresult * result)
 
 /* Takes over the rows of a result; false where there is no room for them. */
 static bool
-take_rows(Console *console, const PGresult * result)
+take_rows(Console *console, const PGresult *result)
 {
 	PoolTable  *table = current_table(console);
 
@@ -381,7 +381,7 @@ refuse_answer(Console *console, const char *problem)
 
 /* Takes one result of the statement; false where it failed. */
 static bool
-take_result(Console *console, const PGresult * result)
+take_result(Console *console, const PGresult *result)
 {
 	ConsoleLink *link = console->link;
 	const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);

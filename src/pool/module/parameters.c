@@ -123,7 +123,7 @@ read_places(Parameters *parameters, const char *host, const char *hostaddr,
 }
 
 static const char *
-option_value(const PQconninfoOption * options, const char *keyword)
+option_value(const PQconninfoOption *options, const char *keyword)
 {
 	for (; options->keyword != NULL; options++)
 	{
@@ -134,13 +134,13 @@ option_value(const PQconninfoOption * options, const char *keyword)
 }
 
 static bool
-take_options(Parameters *parameters, const PQconninfoOption * options)
+take_options(Parameters *parameters, const PQconninfoOption *options)
 {
 	if (!read_places(parameters, option_value(options, "host"),
 					 option_value(options, "hostaddr"),
 					 option_value(options, "port")))
 		return false;
-	for (const PQconninfoOption * o = options; o->keyword != NULL; o++)
+	for (const PQconninfoOption *o = options; o->keyword != NULL; o++)
 	{
 		if (o->val != NULL && o->val[0] != '\0' && !is_fixed(o->keyword) &&
 			!add_parameter(parameters, o->keyword, o->val))

@@ -1,0 +1,119 @@
+# Receivers that fail: how often they are tried, that they delay nobody else,
+# and that what is said of an incident arrives in its order.
+use strict;
+use warnings;
+
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Receiver;
+use Samplers qw(sampled_again);
+use Test::More;
+use Time::HiRes qw(time);
+
+my $node = new_notifying_server('primary');
+my $http = Receiver->new('http');
+
+sub add
+{
+	my ($name, $options) = @_;
+	return sql($node, sprintf "SELECT dbmaint_add_channel('%s', 'webhook', '%s', 'warning', %s)", $name, $http->url("by/$name"), literal($options // '{}'));
+}
+
+# "incident kind" of all that came to a channel, one after another.
+sub said { return join ', ', map { my $b = Receiver::body($_); "$b->{incident} $b->{kind}" } grep { $_->{mode} eq 'ok' } $http->requests("/by/$_[0]"); }
+
+# A receiver that hangs, one that refuses, one that is well.
+add($_) foreach qw(hangs fails well);
+$http->behave('hangs', 'hang');
+$http->behave('fails', '503');
+queue($node, 'hangs', $_, 'trigger') foreach 1 .. 20;
+queue($node, 'fails', $_, 'trigger') foreach 1 .. 20;
+ok($http->await('/by/hangs', 1), 'a receiver hangs');
+my $began = time;
+queue($node, 'well', $_, 'trigger') foreach 1 .. 20;
+$http->await('/by/well', 20);
+cmp_ok(time - $began, '<', 8, 'another one gets its 20 meanwhile');
+is(scalar($http->requests('/by/well')), 20, 'each once');
+is(sql($node, "SELECT max(extract(epoch FROM sent_at - queued_at)) < 2 FROM dbmaint_outbox WHERE channel = 'well'"), 't', 'none waited for two seconds');
+is(sql($node, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'dbmaint notifier' AND xact_start IS NOT NULL AND now() - xact_start > interval '1 s'"), '0', 'no transaction is open meanwhile');
+ok(sampled_again($node, 'postgres', 3), 'and the sampler goes on');
+sleep 8;
+my $tries = () = $http->requests('/by/fails');
+cmp_ok($tries, '>=', 3, 'one that refuses is tried again');
+cmp_ok($tries, '<=', 12, 'less and less often, all of its messages together');
+is(sql($node, "SELECT failures > 1 AND paused_until > now() - interval '1 min' AND last_error = 'the receiver answered 503' AND last_sent_at IS NULL FROM dbmaint_channels WHERE name = 'fails'"), 't', 'dbmaint_channels says so');
+my $log = slurp_file($node->logfile);
+my $lines = () = $log =~ /notifications to channel "fails" fail/g;
+is($lines, 1, 'and the log, once');
+$http->behave('fails', 'ok');
+ok(wait_for($node, "count(*) = 20 FROM dbmaint_outbox WHERE channel = 'fails' AND state = 'sent'"), 'all arrive when it is well again');
+is(sql($node, "SELECT failures = 0 AND paused_until IS NULL AND last_sent_at IS NOT NULL FROM dbmaint_channels WHERE name = 'fails'"), 't', 'and nothing holds the channel');
+like(slurp_file($node->logfile), qr/notifications to channel "fails" arrive again/, 'the log says so, too');
+sql($node, "SELECT dbmaint_drop_channel('hangs')");
+
+# Order, while the receiver fails now and then.
+add('order');
+$http->behave('order', '500');
+queue($node, 'order', 100, 'trigger');
+$http->await('/by/order', 1);
+queue($node, 'order', 100, 'change', severity => 'warning');
+queue($node, 'order', 100, 'reminder');
+queue($node, 'order', 100, 'resolve');
+queue($node, 'order', 101, 'trigger', dedup_key => 'dbmaint/1/app/m/100');
+$http->behave('order', 'ok');
+ok(wait_for($node, "count(*) = 3 FROM dbmaint_outbox WHERE channel = 'order' AND state = 'sent'"), 'an incident and the next of the same metric');
+is(said('order'), '100 trigger, 100 resolve, 101 trigger', 'in their order, without what was superfluous');
+# refused for good: its end is not told
+$http->behave('order', '400');
+queue($node, 'order', 102, 'trigger');
+ok(wait_for($node, "state = 'failed' FROM dbmaint_outbox WHERE channel = 'order' AND incident_id = 102"), 'a trigger that is refused');
+$http->behave('order', 'ok');
+queue($node, 'order', 102, 'resolve');
+ok(wait_for($node, "state = 'superseded' FROM dbmaint_outbox WHERE channel = 'order' AND incident_id = 102 AND kind = 'resolve'"), 'has no end to tell of');
+
+# The gravest first.
+add('grave', '{"rate_per_second": 2, "concurrency": 1}');
+$http->behave('grave', '503');
+queue($node, 'grave', 200, 'trigger', severity => 'warning');
+$http->await('/by/grave', 1);
+queue($node, 'grave', 201, 'trigger', severity => 'warning');
+queue($node, 'grave', 202, 'trigger', severity => 'emergency');
+queue($node, 'grave', 203, 'trigger', severity => 'critical');
+$http->behave('grave', 'ok');
+ok(wait_for($node, "count(*) = 4 FROM dbmaint_outbox WHERE channel = 'grave' AND state = 'sent'"), 'four of different severities');
+my ($first) = split /, /, said('grave');
+is($first, '202 trigger', 'the emergency is first');
+
+# The rate.
+add('rate', '{"rate_per_second": 4}');
+$began = time;
+sql($node, "SELECT dbmaint_put_notification('rate', 300 + i, 'trigger', '{\"kind\": \"trigger\", \"severity\": \"warning\"}'::jsonb || jsonb_build_object('dedup_key', i::text, 'incident', i), clock_timestamp()) FROM generate_series(1, 20) AS i; SELECT dbmaint_want_notifier()");
+ok($http->await('/by/rate', 20) == 20, '20 messages at 4 a second');
+cmp_ok(time - $began, '>', 4, 'take their time');
+cmp_ok(time - $began, '<', 12, 'and no more');
+
+# Turned off and on, changed in flight, the setting withdrawn.
+add('off');
+sql($node, "SELECT dbmaint_enable_channel('off', false)");
+queue($node, 'off', 400, 'trigger');
+queue($node, 'well', 401, 'trigger');
+ok(wait_for($node, "state = 'sent' FROM dbmaint_outbox WHERE channel = 'well' AND incident_id = 401"), 'others go on while a channel is off');
+is(state_of($node, 'off'), 'queued/0', 'what is for it waits');
+sql($node, "SELECT dbmaint_enable_channel('off')");
+ok(wait_for($node, "state = 'sent' FROM dbmaint_outbox WHERE channel = 'off'"), 'until it is on');
+sql($node, q{ALTER SYSTEM SET dbmaint.notify_allowed_networks = ''});
+sql($node, 'SELECT pg_reload_conf()');
+queue($node, 'well', 402, 'trigger');
+ok(wait_for($node, "error ~ 'loopback, private' FROM dbmaint_outbox WHERE channel = 'well' AND incident_id = 402"), 'an address that is no longer allowed is refused');
+sql($node, q{ALTER SYSTEM RESET dbmaint.notify_allowed_networks});
+sql($node, 'SELECT pg_reload_conf()');
+ok(wait_for($node, "state = 'sent' FROM dbmaint_outbox WHERE channel = 'well' AND incident_id = 402"), 'and served when it is again');
+# nothing to do: the process leaves
+sql($node, "UPDATE dbmaint_outbox SET state = 'sent' WHERE state = 'queued'");
+ok(wait_for($node, "count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'dbmaint notifier'"), 'a notifier without work leaves');
+is(sql($node, "SELECT string_agg(last_error, ';') FROM dbmaint_status() WHERE last_error <> ''"), '', 'without an error');
+$node->stop;
+unlike(slurp_file($node->logfile), qr/PANIC|TRAP|terminated by signal/, 'nothing crashed');
+done_testing();
