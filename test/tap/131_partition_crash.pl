@@ -40,15 +40,22 @@ sub wait_until
 sub run_job
 {
 	my ($kind, $table) = @_;
-	my $job = enqueue($node, 'postgres', $kind, $table);
+	my $job = enqueue($node, 'postgres', $kind, $table, '{"attempts": 1}');
 	$node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM dbmaint_jobs WHERE job_id = $job)");
 	return history_of_job($node, 'postgres', $job);
 }
 
+# When it is not seen any more, the server has started anew.
+sub kill_and_wait
+{
+	my ($pid) = @_;
+	kill 'KILL', $pid;
+	return $node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)");
+}
+
 sub kill_runner
 {
-	kill 'KILL', runner_of($node, 'postgres');
-	return ok($node->poll_query_until('postgres', 'SELECT true'), 'the runner is killed, the server comes back');
+	return ok(kill_and_wait(runner_of($node, 'postgres')), 'the runner is killed, the server comes back');
 }
 
 #
@@ -130,8 +137,7 @@ for my $i (1 .. 6)
 	enqueue($node, 'postgres', 'partition_drop', $table);
 	my $runner = runner_of($node, 'postgres');
 	usleep(int(rand(60_000)));
-	kill 'KILL', $runner;
-	$node->poll_query_until('postgres', 'SELECT true');
+	kill_and_wait($runner);
 	wait_until('SELECT NOT EXISTS (SELECT FROM dbmaint_jobs)', 'killed at any time, the jobs end');
 	is(value(qq{
 			SELECT (SELECT count(*) FROM pg_inherits WHERE inhparent = '$table'::regclass AND NOT inhdetachpending),
