@@ -75,6 +75,8 @@ SELECT dbmaint_enqueue('analyze', 'app.orders', '{"columns": []}');
 SELECT dbmaint_enqueue('analyze', 'app.orders', '{"columns": ["note", 1]}');
 SELECT dbmaint_enqueue('analyze', 'app.orders', '{"columns": ["note", "price"]}');
 SELECT dbmaint_enqueue('reindex', 'app.orders', '{"concurrently": false}');
+SELECT dbmaint_enqueue('analyze', 'app.orders', jsonb_build_object('columns', (SELECT jsonb_agg(repeat('x', 63)) FROM generate_series(1, 1600))));
+SELECT dbmaint_enqueue('analyze', 'app.orders', jsonb_build_object('columns', (SELECT jsonb_agg(repeat('x', 63)) FROM generate_series(1, 3000))));
 
 -- another role owns nothing of it, sees none of it and cancels none of it
 SET ROLE dbmaint_other;
@@ -95,6 +97,15 @@ CREATE FUNCTION pg_temp.leak(text) RETURNS bool LANGUAGE plpgsql COST 0.0000001
 AS $$ BEGIN RAISE NOTICE 'seen: %', $1; RETURN true; END $$;
 SELECT count(*) FROM dbmaint_jobs WHERE pg_temp.leak(target);
 SELECT count(*) FROM dbmaint_job_history WHERE pg_temp.leak(target);
+
+-- nobody but a superuser has the runner for longer than the setting allows
+SET ROLE dbmaint_owner;
+SELECT dbmaint_enqueue('vacuum', 'app.orders', '{"timeout": "6h"}') > 0 AS asked;
+SELECT dbmaint_enqueue('vacuum', 'app.orders', '{"timeout": "361min"}');
+RESET ROLE;
+BEGIN;
+SELECT dbmaint_enqueue('vacuum', 'app.orders', '{"timeout": "20d"}') > 0 AS asked;
+ROLLBACK;
 
 -- pg_monitor sees all, and changes nothing
 SET ROLE dbmaint_watcher;
@@ -191,10 +202,19 @@ SELECT -n, 1, d.oid, 'vacuum', 0, '{}', 'dbmaint_owner'::regrole, 'dbmaint_owner
   FROM generate_series(1, 10100) AS n, pg_database AS d WHERE d.datname = current_database();
 INSERT INTO dbmaint_job_queue (job_id, database_oid, kind, target_oid, options, requester, requested_by, enqueued_at, next_attempt_at, running, attempts)
 OVERRIDING SYSTEM VALUE
-SELECT 6400, d.oid, 'vacuum', 0, '{}', 'dbmaint_owner'::regrole, 'dbmaint_owner', now(), now(), true, 1
+SELECT 6399, d.oid, 'vacuum', 0, '{}', 'dbmaint_owner'::regrole, 'dbmaint_owner', now(), now(), true, 1
   FROM pg_database AS d WHERE d.datname = current_database();
-SELECT dbmaint_put_back_job(6400, 'done', NULL, NULL, NULL, now(), now(), 1, NULL, NULL);
+SELECT dbmaint_put_back_job(6399, 'done', NULL, NULL, NULL, now(), now(), 1, NULL, NULL);
 SELECT count(*), max(job_id), min(job_id) FROM dbmaint_job_history;
+-- also when they never began
+INSERT INTO dbmaint_job_attempts (job_id, attempt, database_oid, kind, target_oid, options, requester, requested_by, enqueued_at, ended_at, state)
+SELECT -n, 0, d.oid, 'vacuum', 0, '{}', 'dbmaint_owner'::regrole, 'dbmaint_owner', now(), now() - n * interval '1 min', 'cancelled'
+  FROM pg_database AS d, generate_series(20001, 20100) AS n WHERE d.datname = current_database();
+INSERT INTO dbmaint_job_queue (job_id, database_oid, kind, target_oid, options, requester, requested_by, enqueued_at, next_attempt_at) OVERRIDING SYSTEM VALUE
+SELECT 6464, d.oid, 'vacuum', 0, '{}', 'dbmaint_owner'::regrole, 'dbmaint_owner', now(), now()
+  FROM pg_database AS d WHERE d.datname = current_database();
+SELECT dbmaint_cancel_job(6464);
+SELECT count(*), max(job_id) FROM dbmaint_job_history;
 -- and it expires like other history
 SELECT history, kept FROM dbmaint_history_tables() WHERE history = 'dbmaint_job_attempts'::regclass;
 

@@ -6,7 +6,7 @@ CREATE TABLE incident (incident_id bigint PRIMARY KEY, severity text, level int,
 CREATE OR REPLACE FUNCTION dbmaint_notification_message(incident_id bigint, kind text, at timestamptz)
 RETURNS jsonb LANGUAGE sql AS $$
     SELECT jsonb_build_object('incident', i.incident_id, 'dedup_key', i.key, 'kind', $2, 'severity', i.severity,
-               'escalation_level', i.level, 'at', $3, 'summary', 'alert', 'evidence', '{"e": 1}'::jsonb, 'texts', '{"-1": "SELECT secret"}'::jsonb)
+               'escalation_level', i.level, 'at', $3, 'summary', 'alert', 'evidence', '{"e": 1}'::jsonb)
       FROM public.incident AS i WHERE i.incident_id = $1
 $$;
 CREATE FUNCTION tell(incident bigint, kind text, minute int, severity text DEFAULT NULL, level int DEFAULT NULL, key text DEFAULT NULL)

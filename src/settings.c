@@ -163,7 +163,7 @@ static const IntSetting int_settings[] =
 	&setting_max_pending_jobs, 1000, 1, 1000000, 0},
 	{"dbmaint.job_timeout",
 		"Time that an attempt at a job may take.",
-		"A job's option timeout overrides it. Zero means that there is no limit.",
+		"A job's option timeout overrides it, with a longer time only for superusers. Zero means that there is no limit.",
 	&setting_job_timeout_s, 6 * 60 * 60, 0, 2000000, GUC_UNIT_S},
 };
 

@@ -141,10 +141,14 @@ BEGIN
      WHERE n.incident_id = id;
     PERFORM @extschema@.dbmaint_note_incident_event(id, dbmaint_acknowledge_alert.at, 'acknowledged'::text,
                                                     session_user::text, note);
+    -- who was told that it fires need not look who takes it on
+    IF i.acknowledged_at IS NULL AND i.notified_at IS NOT NULL THEN
+        PERFORM @extschema@.dbmaint_tell(id, 'acknowledge'::text, dbmaint_acknowledge_alert.at);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_acknowledge_alert(bigint, text, timestamptz) IS
-'Takes an alert that fires on: reminders and escalation stop, until it gets worse. A second call changes the note alone.';
+'Takes an alert that fires on: reminders and escalation stop, until it gets worse. Who was told of the alert is told so. A second call changes the note alone.';
 
 CREATE FUNCTION dbmaint_host_name()
 RETURNS text
@@ -152,6 +156,22 @@ LANGUAGE C STABLE
 AS 'MODULE_PATHNAME', 'dbmaint_host_name';
 COMMENT ON FUNCTION dbmaint_host_name() IS
 'The name of the host that the server runs on; NULL where the operating system does not tell';
+
+CREATE FUNCTION dbmaint_notification_texts(evidence jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '50ms'
+AS $$
+BEGIN
+    RETURN @extschema@.dbmaint_evidence_texts(evidence);
+EXCEPTION WHEN OTHERS THEN
+    -- a notification is worth more than its texts
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_notification_texts(jsonb) IS
+'Part of dbmaint_queue_notifications(), for channels that may have texts: dbmaint_evidence_texts(), or NULL where that fails';
 
 CREATE FUNCTION dbmaint_notification_message(incident_id bigint, kind text, at timestamptz)
 RETURNS jsonb
@@ -174,7 +194,9 @@ AS $$
         'since', i.since_at,
         'at', $3,
         'sustained_seconds', greatest(extract(epoch FROM coalesce(i.resolved_at, $3) - i.since_at), 0),
-        'summary', CASE $2 WHEN 'resolve' THEN 'RESOLVED' ELSE upper(i.severity) END || ': '
+        'summary', CASE $2 WHEN 'resolve' THEN 'RESOLVED'
+                           WHEN 'acknowledge' THEN concat_ws(' by ', 'ACKNOWLEDGED', i.acknowledged_by)
+                           ELSE upper(i.severity) END || ': '
             || CASE WHEN $2 = 'resolve'
                     THEN format('%s%s is %s after %s', i.metric, CASE WHEN i.instance <> '' THEN ' of ' || i.instance END,
                                 CASE i.resolved_because WHEN 'well' THEN 'well (' || @extschema@.dbmaint_show_value(i.value, m.unit) || ')'
@@ -190,14 +212,13 @@ AS $$
                                      'host', @extschema@.dbmaint_host_name(),
                                      'port', current_setting('port')::int,
                                      'database', current_database()),
-        'evidence', i.evidence - 'texts',
-        'texts', i.evidence -> 'texts')
+        'evidence', i.evidence)
       FROM @extschema@.dbmaint_incidents AS i
       LEFT JOIN @extschema@.dbmaint_alert_metrics() AS m ON m.metric = i.metric
      WHERE i.incident_id = $1
 $$;
 COMMENT ON FUNCTION dbmaint_notification_message(bigint, text, timestamptz) IS
-'What a notification about an incident says (kind: trigger, change, reminder, escalation, resolve), for the channels to put into their formats: the summary is one line without query texts, texts are those of the evidence by query id. NULL where there is no such incident.';
+'What a notification about an incident says (kind: trigger, change, reminder, escalation, acknowledge, resolve), for the channels to put into their formats: the summary is one line, and nothing of it has query texts (dbmaint_evidence_texts() has). NULL where there is no such incident.';
 
 CREATE FUNCTION dbmaint_rule_states(
     OUT metric text, OUT instance text, OUT severity text, OUT state text,
@@ -245,9 +266,11 @@ REVOKE ALL ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(i
     dbmaint_alert_text(text, text, float8, text, float8),
     dbmaint_last_reading(text, text, timestamptz), dbmaint_alerts(),
     dbmaint_acknowledge_alert(bigint, text, timestamptz), dbmaint_host_name(),
+    dbmaint_notification_texts(jsonb),
     dbmaint_notification_message(bigint, text, timestamptz), dbmaint_rule_states() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(interval),
     dbmaint_alert_text(text, text, float8, text, float8),
     dbmaint_last_reading(text, text, timestamptz), dbmaint_alerts(),
-    dbmaint_host_name(), dbmaint_notification_message(bigint, text, timestamptz),
+    dbmaint_host_name(), dbmaint_notification_texts(jsonb),
+    dbmaint_notification_message(bigint, text, timestamptz),
     dbmaint_rule_states() TO pg_monitor;

@@ -26,8 +26,13 @@
 /* What no longer has readings is forgotten. */
 #define WATCH_KEPT_US (2 * 3600 * USECS_PER_SEC)
 
-/* A turn collects evidence for so many alerts at most, the worst ones. */
+/*
+ * A turn collects evidence for so many alerts at most, the worst ones, and has
+ * dbmaint.evidence_timeout for all of them, since notifications wait for it.
+ * In less than a fifth of that there is nothing to be found.
+ */
 #define EVIDENCE_MOST 3
+#define EVIDENCE_LEAST_SHARE 5
 
 PG_FUNCTION_INFO_V1(dbmaint_rules_changed);
 
@@ -112,6 +117,7 @@ choose_rules_of(Engine *engine, Watch *watch)
 		const Rule *chosen = watch->rules[rule->level];
 
 		if ((chosen == NULL || rule->rank > chosen->rank) &&
+			(!rule->exact || rule->name_hash == watch->key.instance) &&
 			pattern_matches(rule->pattern, watch->instance))
 		{
 			watch->rules[rule->level] = rule;
@@ -131,6 +137,13 @@ engine_choose_rules(Engine *engine)
 		choose_rules_of(engine, watch);
 }
 
+uint64
+engine_hash_instance(const char *instance)
+{
+	return hash_bytes_extended((const unsigned char *) instance,
+							   (int) strlen(instance), 0);
+}
+
 Watch *
 engine_watch(Engine *engine, int metric, const char *instance, bool make)
 {
@@ -138,8 +151,7 @@ engine_watch(Engine *engine, int metric, const char *instance, bool make)
 	Watch	   *watch;
 	bool		found;
 
-	key.instance = hash_bytes_extended((const unsigned char *) instance,
-									   (int) strlen(instance), 0);
+	key.instance = engine_hash_instance(instance);
 	key.metric = (uint64) metric;
 	watch = hash_search(engine->watches, &key, make ? HASH_ENTER : HASH_FIND,
 						&found);
@@ -215,7 +227,6 @@ load(Turn *turn)
 			return false;
 		}
 		engine->loaded_at = at;
-		engine_choose_rules(engine);
 		forget_idle_watches(engine, at);
 	}
 	if (!engine->incidents_loaded)
@@ -231,7 +242,10 @@ load(Turn *turn)
 static void
 look_for_evidence(Turn *turn)
 {
+	int			all_ms = setting_evidence_timeout_ms;
+	int			left_ms = all_ms;
 	int			looked = 0;
+	TimestampTz begun = GetCurrentTimestamp();
 
 	for (int level = ALERT_LEVELS - 1; level >= 0; level--)
 	{
@@ -242,13 +256,16 @@ look_for_evidence(Turn *turn)
 			if (t->severity != level ||
 				(t->change != CHANGE_FIRED && t->change != CHANGE_WORSE))
 				continue;
-			if (looked == EVIDENCE_MOST || setting_evidence_timeout_ms == 0)
+			if (looked > 0)
+				left_ms = all_ms - (int) TimestampDifferenceMilliseconds(begun,
+																		 GetCurrentTimestamp());
+			if (looked == EVIDENCE_MOST || all_ms == 0 ||
+				left_ms < all_ms / EVIDENCE_LEAST_SHARE)
 				return;
 			looked++;
 			turn->current = i;
 			t->looked = true;
-			run_step(turn, "evidence", collect_evidence,
-					 setting_evidence_timeout_ms);
+			run_step(turn, "evidence", collect_evidence, Max(left_ms, 1));
 		}
 	}
 }
@@ -299,12 +316,16 @@ attend(Turn *turn)
 {
 	Engine	   *engine = turn->engine;
 	TimestampTz at = turn->collection->at;
-	bool		due = engine->attention_at != 0 && at >= engine->attention_at;
+
+	/* what fell due before this engine was there is due now */
+	bool		due = !engine->attended ||
+	(engine->attention_at != 0 && at >= engine->attention_at);
 
 	if (!due && !engine->attend && !engine->attend_all)
 		return;
 	if (!run_step(turn, "alerts", attend_incidents, 0))
 		return;
+	engine->attended = true;
 	if (due && setting_evidence_timeout_ms > 0)
 		run_step(turn, "evidence", complete_evidence, setting_evidence_timeout_ms);
 }

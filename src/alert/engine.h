@@ -23,6 +23,8 @@ typedef struct Rule
 	int			level;
 	const char *pattern;
 	int			rank;			/* of the pattern */
+	bool		exact;			/* the pattern is a name, with this hash */
+	uint64		name_hash;
 	AlertLimit	limit;
 	bool		has_threshold;
 	bool		has_resolve_threshold;
@@ -93,6 +95,7 @@ typedef struct Engine
 	Oid			windows_oid;
 	bool		attend;			/* something changed */
 	bool		attend_all;		/* silences or windows did */
+	bool		attended;		/* once at least, which sets attention_at */
 	TimestampTz attention_at;	/* 0: nothing needs attention */
 } Engine;
 
@@ -113,6 +116,7 @@ typedef struct Turn
 } Turn;
 
 /* engine.c */
+extern uint64 engine_hash_instance(const char *instance);
 extern Watch *engine_watch(Engine *engine, int metric, const char *instance,
 						   bool make);
 extern void engine_choose_rules(Engine *engine);

@@ -111,6 +111,8 @@ read_rule(RowReader *reader)
 	rule->level = (int) next_int(reader, 0);
 	rule->pattern = next_text(reader);
 	rule->rank = pattern_rank(rule->pattern);
+	rule->exact = strpbrk(rule->pattern, "*\\") == NULL;
+	rule->name_hash = engine_hash_instance(rule->pattern);
 	comparison = next_text(reader);
 	rule->limit.watched = true;
 	rule->limit.below = comparison[0] == '<';

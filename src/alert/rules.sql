@@ -153,7 +153,7 @@ AS $$
         ('days_until_full', NULL, ARRAY['See what grows: dbmaint_capacity(), dbmaint_table_health()', 'Archive or add space in time']),
         ('sequence_used_ratio', NULL, ARRAY['See dbmaint_capacity()', 'ALTER the column and its sequence to bigint while there is time']),
         ('prepared_transaction_age_ms', NULL, ARRAY['COMMIT PREPARED or ROLLBACK PREPARED what pg_prepared_xacts shows', 'Look at the transaction manager']),
-        ('backup_age_hours', NULL, ARRAY['See why the last backup failed', 'Make one now']),
+        ('backup_age_hours', NULL, ARRAY['See why the last backup failed', 'Make one now', 'What makes backups should call dbmaint_note_backup() at its end']),
         ('premade_partitions', NULL, ARRAY['Create partitions before the last range is over']),
         ('sampler_late_ratio', NULL, ARRAY['See dbmaint_status() and the server log', 'Look at the load of the host'])
     )

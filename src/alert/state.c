@@ -98,7 +98,8 @@ step_level(AlertLevel *level, const AlertLimit *limit, AlertJudgement judged,
 
 	if (judged == JUDGED_BEYOND)
 	{
-		if (!level->breaching)
+		level->begun = !level->breaching;
+		if (level->begun)
 			level->breaching_from = at;
 		level->breaching = true;
 		level->well = false;
@@ -183,6 +184,20 @@ sum_up(AlertState *state)
 	state->severity = holding >= 0 ? holding : breaching;
 }
 
+/* Does something last that began before this reading? */
+static bool
+goes_on(const AlertState *now, const AlertState *before)
+{
+	if (before->phase == ALERT_FIRING)
+		return true;
+	for (int l = 0; l < ALERT_LEVELS; l++)
+	{
+		if (now->level[l].breaching && !now->level[l].begun)
+			return true;
+	}
+	return false;
+}
+
 /* Is there a difference that a restart must not lose? */
 static bool
 must_be_kept(const AlertState *now, const AlertState *before)
@@ -216,6 +231,7 @@ state_step(AlertState *state, const AlertLimit limits[ALERT_LEVELS],
 	for (int l = 0; l < ALERT_LEVELS; l++)
 	{
 		held[l] = state->level[l].holding;
+		state->level[l].begun = false;
 		if (!limits[l].watched)
 			forget_level(&state->level[l], at);
 		else if (judged[l] != JUDGED_NOT)
@@ -223,7 +239,7 @@ state_step(AlertState *state, const AlertLimit limits[ALERT_LEVELS],
 	}
 	hold_lower_levels(state, held, at);
 	sum_up(state);
-	if (before.phase == ALERT_INACTIVE)
+	if (!goes_on(state, &before))
 		state->since = at;
 
 	if (before.phase != state->phase)

@@ -69,6 +69,7 @@ typedef struct AlertLevel
 	bool		holding;
 	bool		ended;			/* held before, until ended_at */
 	bool		read;			/* there was a reading, at last_at */
+	bool		begun;			/* breaching began with the last reading */
 	int64_t		breaching_from; /* gaps taken out */
 	int64_t		well_from;		/* gaps taken out */
 	int64_t		ended_at;
@@ -82,7 +83,8 @@ typedef struct AlertState
 	int			severity;		/* highest level holding, or breaching while
 								 * pending; -1: inactive */
 	bool		flapping;
-	int64_t		since;			/* the episode's first reading beyond */
+	int64_t		since;			/* the episode's first reading beyond; what
+								 * begins anew after a gap has a new one */
 	AlertLevel	level[ALERT_LEVELS];
 } AlertState;
 

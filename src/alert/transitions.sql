@@ -107,13 +107,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     UPDATE @extschema@.dbmaint_incidents AS i SET notified_at = $3 WHERE i.incident_id = $1;
-    IF to_regprocedure('@extschema@.dbmaint_queue_notifications(bigint,text,timestamptz)') IS NOT NULL THEN
     PERFORM @extschema@.dbmaint_queue_notifications($1, $2, $3);
-    END IF;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_tell(bigint, text, timestamptz) IS
-'Queues the notifications of an incident (kind: trigger, change, reminder, escalation, resolve), and notes when';
+'Queues the notifications of an incident (kind: trigger, change, reminder, escalation, acknowledge, resolve), and notes when';
 
 CREATE FUNCTION dbmaint_tell_transition(incident bigint, change text, at timestamptz)
 RETURNS void
@@ -196,7 +194,7 @@ BEGIN
                                  THEN new_severity ELSE i.worst_severity END,
            comparison = coalesce(new_comparison, i.comparison), threshold = coalesce(new_threshold, i.threshold),
            value = CASE WHEN change = 'moved' THEN coalesce(new_value, i.value) ELSE new_value END,
-           updated_at = $5, actions = coalesce(what_to_do, i.actions), flapping = new_flapping,
+           since_at = since, updated_at = $5, actions = coalesce(what_to_do, i.actions), flapping = new_flapping,
            fired_at = CASE WHEN phase = 'firing' THEN coalesce(i.fired_at, $5) ELSE i.fired_at END,
            resolved_at = CASE WHEN phase = 'resolved' THEN $5 END,
            resolved_because = CASE WHEN phase = 'resolved' THEN because END,

@@ -220,3 +220,9 @@ collect_capacity(Collection *collection)
 {
 	note_by_sql(collection, "dbmaint_note_capacity");
 }
+
+void
+collect_partitions(Collection *collection)
+{
+	note_by_sql(collection, "dbmaint_queue_partition_jobs");
+}

@@ -1,8 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * signals.c
- *		Collectors "signals", "object_signals", "capacity_signals", "partitions":
- *		readings of series that SQL takes, and how late samplers are.
+ *		Collectors "signals", "object_signals", "capacity_signals": readings of
+ *		series that SQL takes, and how late samplers are.
  *
  * Each calls a function of signals.sql that returns rows (metric, instance,
  * value).  A row without instance says that the metric's instances are all
@@ -111,12 +111,6 @@ collect_signals(Collection *collection)
 	if (collection->home)
 		add_other_samplers(collection, interval_us);
 	series_complete(collection, SERIES_sampler_late_ratio);
-}
-
-void
-collect_partitions(Collection *collection)
-{
-	collect_by_function(collection, "dbmaint_queue_partition_jobs");
 }
 
 void

@@ -131,6 +131,79 @@ $$;
 COMMENT ON FUNCTION dbmaint_signals_of_archiving() IS
 'Part of dbmaint_signals(): whether the archiver fails, and how much waits for it; no rows where WAL is not archived';
 
+CREATE TABLE dbmaint_backups (
+    backup_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    database_oid oid NOT NULL,
+    ended_at timestamptz NOT NULL CHECK (isfinite(ended_at)),
+    note text,
+    noted_by text NOT NULL
+);
+CREATE INDEX dbmaint_backups_ended_at_idx ON dbmaint_backups (database_oid, ended_at);
+COMMENT ON TABLE dbmaint_backups IS
+'Backups that succeeded, as dbmaint_note_backup() was told.';
+COMMENT ON COLUMN dbmaint_backups.backup_id IS
+'Its number.';
+COMMENT ON COLUMN dbmaint_backups.database_oid IS
+'The database in which it was noted.';
+COMMENT ON COLUMN dbmaint_backups.ended_at IS
+'When it ended.';
+COMMENT ON COLUMN dbmaint_backups.note IS
+'What, where or how, for people.';
+COMMENT ON COLUMN dbmaint_backups.noted_by IS
+'The user who noted it.';
+COMMENT ON SEQUENCE dbmaint_backups_backup_id_seq IS 'Numbers of backups.';
+
+CREATE FUNCTION dbmaint_note_backup(ended_at timestamptz DEFAULT now(), note text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    made bigint;
+BEGIN
+    IF ended_at IS NULL OR NOT isfinite(ended_at) OR ended_at > clock_timestamp() + interval '1 minute' THEN
+        RAISE EXCEPTION 'ended_at must be a time that is not in the future'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('It is %s.', coalesce(ended_at::text, 'NULL')),
+                  HINT = 'Leave it out where the backup ended now.';
+    END IF;
+    INSERT INTO @extschema@.dbmaint_backups AS b (database_oid, ended_at, note, noted_by)
+    SELECT d.oid, $1, $2, session_user FROM pg_database AS d WHERE d.datname = current_database()
+    RETURNING b.backup_id INTO made;
+    RETURN made;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_note_backup(timestamptz, text) IS
+'Notes that a backup of this database succeeded, for the alert on its age: what makes backups calls it at its end, where no base backup with archived WAL tells by itself. Returns the number of the row in dbmaint_backups.';
+
+CREATE FUNCTION dbmaint_signals_of_backups(at timestamptz, home boolean,
+    OUT metric text, OUT instance text, OUT value float8)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    ended timestamptz := (SELECT max(b.ended_at) FROM @extschema@.dbmaint_backups AS b
+                           WHERE b.ended_at <= dbmaint_signals_of_backups.at
+                             AND b.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()));
+BEGIN
+    -- a base backup is of all databases, and one of them speaks for it
+    IF ended IS NULL AND NOT home THEN
+        RETURN;
+    END IF;
+    -- the end of a base backup leaves a backup history file, until the next one
+    IF current_setting('archive_mode') <> 'off' THEN
+        ended := greatest(ended, (SELECT max(f.modification) FROM pg_ls_archive_statusdir() AS f
+                                   WHERE f.name ~ '\.backup\.(ready|done)$'));
+    END IF;
+    RETURN QUERY
+    SELECT 'backup_age_hours', '', (greatest(extract(epoch FROM at - ended), 0) / 3600)::float8
+     WHERE ended IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_signals_of_backups(timestamptz, boolean) IS
+'Part of dbmaint_signals(): the age of the last backup, as dbmaint_note_backup() was told in this database or as base backups leave a trace among the WAL to be archived; no row where neither is known';
+
 CREATE FUNCTION dbmaint_signals(at timestamptz, home boolean,
     OUT metric text, OUT instance text, OUT value float8)
 RETURNS SETOF record
@@ -138,6 +211,7 @@ LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    RETURN QUERY SELECT s.metric, s.instance, s.value FROM @extschema@.dbmaint_signals_of_backups($1, $2) AS s;
     IF NOT home THEN
         RETURN;
     END IF;
@@ -153,7 +227,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_signals(timestamptz, boolean) IS
-'What the collector "signals" reads at a time, in the home database: rows of metric (see dbmaint_series_metrics()), instance and value. NULL for the instance: all instances of the metric that are there were returned. NULL for the value: it is not known.';
+'What the collector "signals" reads at a time, but for backups in the home database alone: rows of metric (see dbmaint_series_metrics()), instance and value. NULL for the instance: all instances of the metric that are there were returned. NULL for the value: it is not known.';
 
 CREATE FUNCTION dbmaint_object_signals(at timestamptz, home boolean,
     OUT metric text, OUT instance text, OUT value float8)
@@ -177,12 +251,12 @@ BEGIN
      WHERE t.n_dead_tup > 1000
      ORDER BY 3 DESC LIMIT most;
 
+    -- what autovacuum does not look at for is not worth an alert either
     RETURN QUERY
     SELECT 'statistics_age_days', format('%I.%I', t.schemaname, t.relname),
            (greatest(extract(epoch FROM dbmaint_object_signals.at - coalesce(greatest(t.last_analyze, t.last_autoanalyze), counted_from)), 0) / 86400)::float8
       FROM pg_stat_user_tables AS t
-     WHERE t.n_mod_since_analyze > CASE WHEN greatest(t.last_analyze, t.last_autoanalyze) IS NULL
-                                        THEN analyze_threshold ELSE 0 END
+     WHERE t.n_mod_since_analyze > analyze_threshold
      ORDER BY 3 DESC LIMIT most;
 
     -- by the signal that decides in dbmaint_index_status()
@@ -207,14 +281,23 @@ BEGIN
     SELECT 'invalid_indexes', '', c.value::float8
       FROM @extschema@.dbmaint_check_invalid_indexes() AS c;
 
+    -- what is told of monthly and shorter ranges is in good time; of a year's, too
+    RETURN QUERY
+    SELECT 'premade_partitions', p.instance, (p.ranges - p.begun)::float8
+      FROM @extschema@.dbmaint_partition_resources() AS p
+     WHERE p.detail IS NOT NULL
+        OR p.ends_at BETWEEN dbmaint_object_signals.at - greatest(p.last_width, interval '31 days')
+                         AND dbmaint_object_signals.at + interval '62 days'
+     ORDER BY 3 NULLS LAST LIMIT most;
+
     RETURN QUERY
     SELECT m.metric, NULL::text, NULL::float8
-      FROM unnest(ARRAY['dead_ratio_pct', 'statistics_age_days',
-                        'critical_index_efficiency', 'sequence_used_ratio']) AS m(metric);
+      FROM unnest(ARRAY['dead_ratio_pct', 'statistics_age_days', 'critical_index_efficiency',
+                        'sequence_used_ratio', 'premade_partitions']) AS m(metric);
 END
 $$;
 COMMENT ON FUNCTION dbmaint_object_signals(timestamptz, boolean) IS
-'What the collector "object_signals" reads at a time, as rows like those of dbmaint_signals(): tables with dead tuples and old statistics, critical indexes, sequences that are half used up; at most 1,000 of a kind, the worst';
+'What the collector "object_signals" reads at a time, as rows like those of dbmaint_signals(): tables with dead tuples and old statistics, critical indexes, sequences that are half used up, tables whose partitions come to an end; at most 1,000 of a kind, the worst';
 
 CREATE FUNCTION dbmaint_capacity_signals(at timestamptz, home boolean,
     OUT metric text, OUT instance text, OUT value float8)
@@ -234,9 +317,15 @@ COMMENT ON FUNCTION dbmaint_capacity_signals(timestamptz, boolean) IS
 
 REVOKE ALL ON FUNCTION dbmaint_signals_of_sessions(), dbmaint_signals_of_ids(),
     dbmaint_signals_of_replication(), dbmaint_signals_of_archiving(),
+    dbmaint_signals_of_backups(timestamptz, boolean),
+    dbmaint_note_backup(timestamptz, text),
     dbmaint_signals(timestamptz, boolean), dbmaint_object_signals(timestamptz, boolean),
     dbmaint_capacity_signals(timestamptz, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_signals_of_sessions(), dbmaint_signals_of_ids(),
     dbmaint_signals_of_replication(), dbmaint_signals_of_archiving(),
+    dbmaint_signals_of_backups(timestamptz, boolean),
     dbmaint_signals(timestamptz, boolean), dbmaint_object_signals(timestamptz, boolean),
     dbmaint_capacity_signals(timestamptz, boolean) TO pg_monitor;
+REVOKE ALL ON dbmaint_backups FROM PUBLIC;
+GRANT SELECT ON dbmaint_backups TO pg_monitor;
+REVOKE ALL ON SEQUENCE dbmaint_backups_backup_id_seq FROM PUBLIC;

@@ -151,7 +151,7 @@ RETURNS int
 LANGUAGE C STABLE
 AS 'MODULE_PATHNAME', 'dbmaint_evidence_budget';
 COMMENT ON FUNCTION dbmaint_evidence_budget() IS
-'Milliseconds that all sections of evidence may take: 3,000, in a sampler four fifths of dbmaint.evidence_timeout';
+'Milliseconds that all sections of evidence may take: 3,000, in a sampler four fifths of what is left of dbmaint.evidence_timeout';
 
 CREATE FUNCTION dbmaint_evidence_section(section text, metric text, instance text,
     since_at timestamptz, at timestamptz, limit_ms int, OUT result jsonb, OUT error text)
@@ -252,7 +252,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_collect_evidence(text, text, timestamptz, timestamptz) IS
-'What a DBA would look at first when a metric (of an instance; empty: the only one) has been bad since since_at (NULL: since at): an object with the sections statements, waits, blocking, transactions, changes, host, connections, recorder, metric and subject (the index, table, disk, slot or pool in question), each against the same hour of earlier days, or else the hour before, and with errors (by section). Statements are named by query id, never by text. At most 64 kB; a section takes a second, all take three (in a sampler four fifths of dbmaint.evidence_timeout, and a section half of that), and no lock is waited for longer than 50 ms. For its owner, the last seconds are read too: it takes a snapshot of statements, looks for changes, and keeps what the recorder holds of the last five minutes (dbmaint_recordings). A metric that does not exist gives the general sections.';
+'What a DBA would look at first when a metric (of an instance; empty: the only one) has been bad since since_at (NULL: since at): an object with the sections statements, waits, blocking, transactions, changes, host, connections, recorder, metric and subject (the index, table, disk, slot or pool in question), each against the same hour of earlier days, or else the hour before, and with errors (by section). Statements are named by query id, never by text. At most 64 kB; a section takes a second, all take three (in a sampler four fifths of what is left of dbmaint.evidence_timeout, which is for all alerts of a round, and a section half of that), and no lock is waited for longer than 50 ms. For its owner, the last seconds are read too: it takes a snapshot of statements, looks for changes, and keeps what the recorder holds of the last five minutes (dbmaint_recordings). A metric that does not exist gives the general sections.';
 
 REVOKE ALL ON FUNCTION dbmaint_baseline_ranges(timestamptz, timestamptz), dbmaint_is_live(timestamptz),
     dbmaint_evidence_look_statements(text, text, timestamptz, timestamptz),

@@ -26,6 +26,7 @@
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/memutils.h"
+#include "utils/timeout.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(dbmaint_evidence_section);
@@ -116,15 +117,19 @@ dbmaint_evidence_section(PG_FUNCTION_ARGS)
 }
 
 /*
- * SQL: dbmaint_evidence_budget() -> int.  The alert engine cancels all of it at
- * dbmaint.evidence_timeout: what there is by then must be handed back before.
+ * SQL: dbmaint_evidence_budget() -> int.  The alert engine cancels all of it
+ * when its time is up: what there is by then must be handed back before.
  */
 Datum
 dbmaint_evidence_budget(PG_FUNCTION_ARGS)
 {
-	if (MyBgworkerEntry == NULL || setting_evidence_timeout_ms == 0)
+	long		left_ms;
+
+	if (MyBgworkerEntry == NULL || !get_timeout_active(STATEMENT_TIMEOUT))
 		PG_RETURN_INT32(SESSION_BUDGET_MS);
-	PG_RETURN_INT32(setting_evidence_timeout_ms - setting_evidence_timeout_ms / 5);
+	left_ms = TimestampDifferenceMilliseconds(GetCurrentTimestamp(),
+											  get_timeout_finish_time(STATEMENT_TIMEOUT));
+	PG_RETURN_INT32((int32) (left_ms - left_ms / 5));
 }
 
 /* SQL: dbmaint_evidence_snapshot_objects(at), see evidence.sql */

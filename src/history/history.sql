@@ -270,6 +270,7 @@ AS $$
             ('dbmaint_series_samples', 'taken_at', 'dbmaint.retention', '35d', true),
             ('dbmaint_incidents', 'updated_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_incident_events', 'at', 'dbmaint.rollup_retention', '730d', false),
+            ('dbmaint_backups', 'ended_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_change_history', 'changed_at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_capacity_samples', 'at', 'dbmaint.rollup_retention', '730d', false),
             ('dbmaint_hourly_metrics', 'hour', 'dbmaint.rollup_retention', '730d', false),

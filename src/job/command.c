@@ -20,6 +20,7 @@
 #include "catalog/pg_authid.h"
 #include "job/job.h"
 #include "mb/pg_wchar.h"
+#include "storage/lock.h"
 #include "tcop/pquery.h"
 #include "tcop/tcopprot.h"
 #include "tcop/utility.h"
@@ -194,6 +195,8 @@ command_reset(void)
 {
 	debug_query_string = NULL;
 	SetSessionAuthorization(BOOTSTRAP_SUPERUSERID, true);
+	/* that an index's function took, and the session would keep */
+	LockReleaseAll(USER_LOCKMETHOD, true);
 	/* back to what was pinned */
 	SetConfigOption("lock_timeout", NULL, PGC_SUSET, PGC_S_SESSION);
 	pgstat_report_activity(STATE_IDLE, NULL);

@@ -28,6 +28,9 @@
 #include "utils/timestamp.h"
 #include "worker/errand.h"
 
+/* the names of all columns that a table may have fit */
+#define OPTIONS_BYTES (160 * 1024)
+
 PG_FUNCTION_INFO_V1(dbmaint_enqueue);
 PG_FUNCTION_INFO_V1(dbmaint_cancel_job);
 PG_FUNCTION_INFO_V1(dbmaint_job_progress);
@@ -62,6 +65,38 @@ open_tables(Extension *extension)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("extension dbmaint is not installed in this database")));
+}
+
+/*
+ * The database has one runner for all: who is no superuser does not keep it for
+ * longer than the setting says.
+ */
+static void
+require_modest_timeout(const Job *job)
+{
+	int64		most_ms = setting_job_timeout_s * INT64CONST(1000);
+
+	if (most_ms == 0 || superuser_arg(job->requester) ||
+		job_option_time_ms(job, "timeout", 0) <= most_ms)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+			 errmsg("only superusers may ask for a job that takes longer than dbmaint.job_timeout"),
+			 errhint("Give a \"timeout\" of at most %d s, or have dbmaint.job_timeout raised.",
+					 setting_job_timeout_s)));
+}
+
+/* Options are kept with the job, and with each attempt at it. */
+static void
+require_modest_size(const Job *job)
+{
+	if (VARSIZE(job->options) <= OPTIONS_BYTES)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			 errmsg("the options of a job are too long"),
+			 errdetail("They take %zu bytes, and may take %d.",
+					   (size_t) VARSIZE(job->options), OPTIONS_BYTES)));
 }
 
 /* Puts it into the queue, unless the same waits there already. */
@@ -116,7 +151,9 @@ dbmaint_enqueue(PG_FUNCTION_ARGS)
 	job.options = PG_ARGISNULL(2) ?
 		DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"))) :
 		PG_GETARG_JSONB_P(2);
+	require_modest_size(&job);
 	job_check_options(&job);
+	require_modest_timeout(&job);
 	job.kind->check(&job);
 
 	become_superuser(&caller);

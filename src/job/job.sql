@@ -24,7 +24,7 @@ COMMENT ON SEQUENCE dbmaint_job_queue_job_id_seq IS 'Numbers jobs.';
 CREATE UNIQUE INDEX dbmaint_job_queue_waiting_idx ON dbmaint_job_queue
     (database_oid, requester, kind, target_oid,
      coalesce(target, ''::pg_catalog.text), pg_catalog.md5(options::pg_catalog.text))
-    WHERE NOT running;
+    WHERE NOT running AND attempts OPERATOR(pg_catalog.=) 0;
 COMMENT ON TABLE dbmaint_job_queue IS
 'The jobs that wait or run; dbmaint_jobs shows them, dbmaint_enqueue() adds one. Written by the library alone.';
 COMMENT ON COLUMN dbmaint_job_queue.job_id IS 'The job''s number.';
@@ -261,13 +261,15 @@ RETURNS SETOF dbmaint_job_queue
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $$
+    -- what a session has locked comes later, and nothing waits for it
     SELECT q.* FROM @extschema@.dbmaint_job_queue AS q
      WHERE q.database_oid = @extschema@.dbmaint_current_database() AND q.running
      ORDER BY q.job_id
      LIMIT 1
+       FOR UPDATE SKIP LOCKED
 $$;
 COMMENT ON FUNCTION dbmaint_take_left_job() IS
-'Returns a job that an earlier runner had begun and not ended; no row if there is none. Called by the runner when it comes.';
+'Returns a job that an earlier runner had begun and not ended; no row if there is none. Called by the runner before it looks for others.';
 
 CREATE FUNCTION dbmaint_keep_job_journal(job_id bigint, journal jsonb)
 RETURNS void
@@ -278,6 +280,26 @@ AS $$
 $$;
 COMMENT ON FUNCTION dbmaint_keep_job_journal(bigint, jsonb) IS
 'Keeps what a kind has to know after an attempt. Called by the runner.';
+
+CREATE FUNCTION dbmaint_cut_job_history(job dbmaint_job_queue)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- now and then; a job of many parts has one number and many attempts
+    IF (job.job_id + job.attempts) % 64 = 0 THEN
+        DELETE FROM @extschema@.dbmaint_job_attempts AS a
+         WHERE a.database_oid = job.database_oid AND a.requester = job.requester
+           AND a.ended_at < (SELECT b.ended_at FROM @extschema@.dbmaint_job_attempts AS b
+                              WHERE b.database_oid = job.database_oid AND b.requester = job.requester
+                              ORDER BY b.ended_at DESC
+                             OFFSET 9999 LIMIT 1);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_cut_job_history(dbmaint_job_queue) IS
+'Deletes what is beyond the last 10000 attempts at jobs of the job''s requester, at about every 64th call. Called with each attempt that is noted.';
 
 CREATE FUNCTION dbmaint_put_back_job(
     job_id bigint, state text, sqlstate text, message text, output text,
@@ -328,14 +350,7 @@ BEGIN
          WHERE q.job_id = job.job_id;
     END IF;
 
-    IF job.job_id % 64 = 0 THEN
-        DELETE FROM @extschema@.dbmaint_job_attempts AS a
-         WHERE a.database_oid = job.database_oid AND a.requester = job.requester
-           AND a.ended_at < (SELECT b.ended_at FROM @extschema@.dbmaint_job_attempts AS b
-                              WHERE b.database_oid = job.database_oid AND b.requester = job.requester
-                              ORDER BY b.ended_at DESC
-                             OFFSET 9999 LIMIT 1);
-    END IF;
+    PERFORM @extschema@.dbmaint_cut_job_history(job);
 END
 $$;
 COMMENT ON FUNCTION dbmaint_put_back_job(bigint, text, text, text, text, timestamptz, timestamptz, float8, timestamptz, text) IS
@@ -380,6 +395,7 @@ BEGIN
             job.requested_by, job.enqueued_at, NULL, clock_timestamp(), NULL, 'cancelled', NULL,
             format('cancelled by role "%s" before it began', role), NULL, NULL)
     ON CONFLICT DO NOTHING;
+    PERFORM @extschema@.dbmaint_cut_job_history(job);
     RETURN true;
 END
 $$;
@@ -417,7 +433,14 @@ BEGIN
           FROM pg_stat_progress_analyze AS a WHERE a.pid = runner;
     END IF;
     IF progress IS NULL THEN
-        SELECT lower(c.command) || ': ' || c.phase, c.blocks_done, c.blocks_total,
+        -- the numbers of an earlier phase stay in the view
+        SELECT lower(c.command) || ': ' || c.phase,
+               CASE WHEN c.phase LIKE 'waiting%' THEN c.lockers_done
+                    WHEN c.phase LIKE '%loading%' THEN c.tuples_done
+                    WHEN c.phase NOT LIKE '%sorting%' THEN c.blocks_done END,
+               CASE WHEN c.phase LIKE 'waiting%' THEN c.lockers_total
+                    WHEN c.phase LIKE '%loading%' THEN c.tuples_total
+                    ELSE c.blocks_total END,
                nullif(c.current_locker_pid, 0)
           INTO progress, done, total, locker
           FROM pg_stat_progress_create_index AS c WHERE c.pid = runner;
@@ -428,7 +451,9 @@ BEGIN
     -- what the job says of itself comes first
     progress := concat_ws('; ', nullif(said, ''), progress);
     progress := nullif(progress, '');
-    done_ratio := least(done::float8 / nullif(total, 0), 1);
+    -- least() would make 1 of what is not known
+    done_ratio := CASE WHEN done < total THEN done::float8 / total
+                       WHEN total > 0 AND done IS NOT NULL THEN 1 END;
     RETURN NEXT;
 END
 $$;
@@ -451,10 +476,22 @@ AS $$
       JOIN pg_index AS i ON i.indrelid = c.oid OR i.indrelid = nullif(c.reltoastrelid, 0)
       JOIN pg_class AS n ON n.oid = i.indexrelid
      WHERE NOT i.indisvalid AND n.relname ~ '_cc(new|old)[0-9]*$'
+       -- the other one of the two, whose name it has, cut where it was too long
+       AND EXISTS (
+            SELECT FROM pg_index AS o
+              JOIN pg_class AS m ON m.oid = o.indexrelid
+             WHERE o.indrelid = i.indrelid AND o.indexrelid <> i.indexrelid
+               AND starts_with(m.relname, regexp_replace(n.relname, '_cc(new|old)[0-9]*$', ''))
+               AND o.indkey = i.indkey AND o.indclass = i.indclass
+               AND pg_get_expr(o.indexprs, o.indrelid) IS NOT DISTINCT FROM pg_get_expr(i.indexprs, i.indrelid)
+               AND pg_get_expr(o.indpred, o.indrelid) IS NOT DISTINCT FROM pg_get_expr(i.indpred, i.indrelid)
+               AND (relation IN (i.indexrelid, o.indexrelid)
+                    OR relation IN (SELECT pg_partition_ancestors(o.indexrelid))
+                    OR NOT EXISTS (SELECT FROM pg_index AS x WHERE x.indexrelid = relation)))
      ORDER BY 1
 $$;
 COMMENT ON FUNCTION dbmaint_concurrent_leftovers(oid) IS
-'Invalid indexes of a table, or of an index''s table, with its partitions and TOAST tables, that are named as REINDEX CONCURRENTLY names what it builds or replaces.';
+'Invalid indexes that are named as REINDEX CONCURRENTLY of the relation names what it builds or replaces, and are defined as the index that they would be or have been: of a table, its partitions and their TOAST tables, or of an index and its partitions.';
 
 CREATE FUNCTION dbmaint_reindex_journal(relation oid)
 RETURNS jsonb
@@ -484,6 +521,7 @@ COMMENT ON FUNCTION dbmaint_reindex_leftovers(oid, jsonb) IS
 REVOKE ALL ON TABLE dbmaint_job_queue, dbmaint_job_attempts, dbmaint_jobs, dbmaint_job_history FROM PUBLIC;
 REVOKE ALL ON FUNCTION dbmaint_jobs_due(timestamptz), dbmaint_add_job(text, text, oid, jsonb, oid, int),
     dbmaint_take_job(timestamptz), dbmaint_take_left_job(), dbmaint_keep_job_journal(bigint, jsonb),
+    dbmaint_cut_job_history(dbmaint_job_queue),
     dbmaint_put_back_job(bigint, text, text, text, text, timestamptz, timestamptz, float8, timestamptz, text),
     dbmaint_find_job(bigint), dbmaint_drop_pending_job(bigint, text),
     dbmaint_progress_of_job(bigint, int, text, oid), dbmaint_concurrent_leftovers(oid),

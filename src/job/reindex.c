@@ -17,6 +17,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/catalog.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
@@ -25,8 +26,10 @@
 #include "step/guard.h"
 #include "step/query.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
+#include "utils/varlena.h"
 
 /* tables, materialized views, partitioned tables; indexes of either */
 #define RELKINDS "rmpiI"
@@ -51,12 +54,51 @@ typedef struct Leftovers
 	int			at;
 } Leftovers;
 
+/* Is the index the old one of a pair, or gone altogether? */
+static bool
+was_replaced(Oid index)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
+	bool		replaced = true;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		replaced = form->relkind == RELKIND_INDEX &&
+			strstr(NameStr(form->relname), "_ccold") != NULL &&
+			!get_index_isvalid(index);
+		ReleaseSysCache(tuple);
+	}
+	return replaced;
+}
+
+/*
+ * The job's relation.  REINDEX CONCURRENTLY makes a new one of an index, which
+ * gets the name: a job that waited meanwhile, or was interrupted when all but
+ * the clearing away was done, is for that one.
+ */
+static Oid
+present_relation(const Job *job)
+{
+	Oid			index;
+
+	if (!was_replaced(job->target_oid))
+		return job->target_oid;
+	index = RangeVarGetRelid(makeRangeVarFromNameList(textToQualifiedNameList(cstring_to_text(job->target))),
+							 NoLock, true);
+	return OidIsValid(index) && get_rel_relkind(index) == RELKIND_INDEX ?
+		index : job->target_oid;
+}
+
 void
 reindex_check(Job *job)
 {
 	HeapTuple	tuple;
 	bool		exclusion = false;
 
+	if (OidIsValid(job->target_oid))
+		job->target_oid = present_relation(job);
 	relation_check(job, RELKINDS);
 	if (IsCatalogRelationOid(job->target_oid))
 		ereport(ERROR,
@@ -113,6 +155,10 @@ reindex_run(Job *job)
 						 job_option_bool(job, "verbose", false) ? " (VERBOSE)" : "",
 						 index ? "INDEX" : "TABLE", job->target),
 				job->requester, 0);
+
+	/* what an earlier attempt left, and could not be cleared away then */
+	if (job->attempt > 1)
+		reindex_clean(job);
 }
 
 static void
@@ -122,7 +168,7 @@ step_find_leftovers(void *arg)
 	char	   *sql = psprintf("SELECT name, owner FROM %s.dbmaint_reindex_leftovers($1, $2)",
 							   left->job->extension->schema);
 	Oid			types[] = {OIDOID, JSONBOID};
-	Datum		values[] = {ObjectIdGetDatum(left->job->target_oid),
+	Datum		values[] = {ObjectIdGetDatum(present_relation(left->job)),
 	JsonbPGetDatum(left->job->journal)};
 	MemoryContext old;
 

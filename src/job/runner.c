@@ -221,7 +221,7 @@ judge_failure(Turn *turn, char *failure, int timeout_ms)
 		outcome->message = cancel_message(timed_out, timeout_ms);
 	}
 	else if (worth_retrying(outcome->sqlstate) && may_try_again(turn->job))
-		outcome->again_at = outcome->ended_at + retry_delay_us(turn->job);
+		outcome->again_at = GetCurrentTimestamp() + retry_delay_us(turn->job);
 	else if (outcome->sqlstate == ERRCODE_LOCK_NOT_AVAILABLE)
 		outcome->state = "skipped";
 }
@@ -263,8 +263,8 @@ run_job(Turn *turn)
 	outcome->state = "done";
 	if (failure != NULL)
 	{
-		judge_failure(turn, failure, timeout_ms);
 		clean_up(job);
+		judge_failure(turn, failure, timeout_ms);
 	}
 	else
 		outcome->again_at = job->again_at;
@@ -279,6 +279,13 @@ put_back(Turn *turn)
 
 	for (int try = 1;; try++)
 	{
+		/* whoever was told that it is cancelled does not expect it again */
+		if (turn->outcome.again_at != 0 && OidIsValid(errand_cancelled_by()))
+		{
+			turn->outcome.again_at = 0;
+			turn->outcome.state = "cancelled";
+			turn->outcome.message = cancel_message(false, 0);
+		}
 		failure = guard_run("job", step_put_back, turn);
 		if (failure == NULL)
 			break;
@@ -333,7 +340,10 @@ do_next(Turn *turn)
 	return true;
 }
 
-/* What an earlier runner had begun did not come to its end. */
+/*
+ * What an earlier runner had begun did not come to its end.  One whose row a
+ * session has locked is left for the next look.
+ */
 static void
 recover(Turn *turn)
 {
@@ -368,13 +378,12 @@ runner_main(Datum arg)
 	errand_begin(DatumGetObjectId(arg), ERRAND_RUNNER);
 	turn.context = AllocSetContextCreate(TopMemoryContext, "dbmaint job",
 										 ALLOCSET_DEFAULT_SIZES);
-	errand_attend();
-	recover(&turn);
 	for (;;)
 	{
 		bool		more = true;
 
 		errand_attend();
+		recover(&turn);
 		while (more && !errand_must_leave())
 			more = do_next(&turn);
 		if (more)

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "access/htup_details.h"
 #include "common/jsonapi.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"

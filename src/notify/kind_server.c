@@ -98,7 +98,9 @@ log_build(const Channel *channel, const Message *message, Request *request)
 	text_add_plain(&request->body, message_text(message->kind), 32, false);
 	text_add(&request->body, ": ");
 	text_add_plain(&request->body, message_text(message->summary), 2000, false);
-	if (message->cause != NULL && message->cause[0] != '\0')
+	/* where the summary does not end with it */
+	if (message->cause != NULL && message->cause[0] != '\0' &&
+		strstr(message_text(message->summary), message->cause) == NULL)
 	{
 		text_add(&request->body, "; likely cause: ");
 		text_add_plain(&request->body, message->cause, 1000, false);

@@ -252,6 +252,7 @@ DECLARE
     me oid := @extschema@.dbmaint_this_database();
     message jsonb;
     lean jsonb;
+    texts jsonb;
     severity int;
     level int;
     known bool;
@@ -268,7 +269,7 @@ BEGIN
     message := @extschema@.dbmaint_notification_message($1, $2, $3);
     severity := @extschema@.dbmaint_severity_rank(message ->> 'severity');
     level := coalesce((message ->> 'escalation_level')::int, 1);
-    lean := message - '{evidence,texts}'::text[];
+    lean := message - 'evidence'::text;
 
     FOR c IN
         SELECT s.name, s.kind, @extschema@.dbmaint_severity_rank(s.min_severity) AS min_severity,
@@ -288,9 +289,12 @@ BEGIN
             -- who was told how bad it was is told that it is better
             WHEN $2 = 'change' AND known THEN true
             ELSE severity >= c.min_severity AND level >= c.escalation_level END;
+        IF c.query_texts AND texts IS NULL THEN
+            texts := coalesce(@extschema@.dbmaint_notification_texts(nullif(message -> 'evidence', 'null'::jsonb)), '{}'::jsonb);
+        END IF;
         PERFORM @extschema@.dbmaint_put_notification(c.name, $1, $2,
             CASE WHEN c.evidence THEN lean || jsonb_build_object('evidence', message -> 'evidence') ELSE lean END
-            || CASE WHEN c.query_texts THEN jsonb_build_object('texts', message -> 'texts') ELSE '{}' END, $3);
+            || CASE WHEN c.query_texts THEN jsonb_build_object('texts', texts) ELSE '{}' END, $3);
         queued := queued + 1;
     END LOOP;
     IF queued > 0 THEN
@@ -300,7 +304,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_queue_notifications(bigint, text, timestamptz) IS
-'Queues a notification of the incident to every channel that is to be told, in the caller''s transaction; returns how many. A channel is told of its min_severity and up, from its escalation_level on; of a change of severity, an acknowledgement and the end, if it was told before.';
+'Queues a notification of the incident to every channel that is to be told, in the caller''s transaction; returns how many. A channel is told of its min_severity and up, from its escalation_level on; of a change of severity, an acknowledgement and the end, if it was told before. Texts of statements are added for channels whose options say query_texts.';
 
 CREATE FUNCTION dbmaint_test_message(channel text, at timestamptz)
 RETURNS jsonb

@@ -206,9 +206,8 @@ $$;
 COMMENT ON FUNCTION dbmaint_partition_work(timestamptz) IS
 'What the policies find at a time: how many partitions are made ahead, how many are missing, how many too old, whether the retirement of some was interrupted; error where it is not known.';
 
-CREATE FUNCTION dbmaint_queue_partition_jobs(at timestamptz, home boolean,
-    OUT metric text, OUT instance text, OUT value float8)
-RETURNS SETOF record
+CREATE FUNCTION dbmaint_queue_partition_jobs(at timestamptz, home boolean)
+RETURNS int
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
@@ -217,14 +216,10 @@ DECLARE
     most CONSTANT int := current_setting('dbmaint.max_pending_jobs');
     work record;
     job_kind text;
+    queued int := 0;
 BEGIN
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_job_queue'::name);
     FOR work IN SELECT w.* FROM @extschema@.dbmaint_partition_work(dbmaint_queue_partition_jobs.at) AS w LOOP
-        metric := 'premade_partitions';
-        instance := work.instance;
-        value := work.premade;
-        RETURN NEXT;
-
         -- first what is missing, then what is too old
         job_kind := CASE WHEN work.missing > 0 THEN 'partition_create'
                          WHEN work.expired > 0 OR work.left_over THEN 'partition_drop' END;
@@ -242,18 +237,16 @@ BEGIN
         END IF;
         BEGIN
             PERFORM @extschema@.dbmaint_add_job(job_kind, work.instance, work.parent, '{}'::jsonb, work.owner, most);
+            queued := queued + 1;
         EXCEPTION WHEN configuration_limit_exceeded THEN
             NULL; -- its owner has too many jobs; they have their turn first
         END;
     END LOOP;
-    metric := 'premade_partitions';
-    instance := NULL;
-    value := NULL;
-    RETURN NEXT;
+    RETURN queued;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_queue_partition_jobs(timestamptz, boolean) IS
-'Part of a sampler''s round: queues the jobs that the policies want, and returns how many partitions are made ahead, as rows like those of dbmaint_signals().';
+'Part of a sampler''s round: queues the jobs that the policies want; returns how many.';
 
 CREATE FUNCTION dbmaint_partitions(parent regclass DEFAULT NULL,
     OUT parent_table text, OUT partition_name text, OUT size_bytes bigint,

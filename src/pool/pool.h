@@ -61,7 +61,7 @@ extern Console *pool_exchange(const char *const *statements, int count,
 							  int timeout_ms);
 
 /* Raises the error of a failed exchange. */
-extern void pool_raise(const Console *console) pg_attribute_noreturn();
+pg_noreturn extern void pool_raise(const Console *console);
 
 /* The statements of a reading. */
 extern const char *const pool_statements[CONSOLE_STATEMENTS];

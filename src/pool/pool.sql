@@ -87,9 +87,9 @@ COMMENT ON COLUMN dbmaint_pool_snapshots.maxwait_us IS
 COMMENT ON COLUMN dbmaint_pool_snapshots.pool_size IS
 'How many server connections the pool may have, without the reserve.';
 COMMENT ON COLUMN dbmaint_pool_snapshots.avg_wait_us IS
-'Mean wait of the databases clients for a server connection, in microseconds, as SHOW STATS has it.';
+'Mean wait of the database''s clients for a server connection, in microseconds, as SHOW STATS has it.';
 COMMENT ON COLUMN dbmaint_pool_snapshots.avg_query_us IS
-'Mean duration of the databases queries, in microseconds, as SHOW STATS has it.';
+'Mean duration of the database''s queries, in microseconds, as SHOW STATS has it.';
 COMMENT ON COLUMN dbmaint_pool_snapshots.avg_queries IS
 'Queries of the database, a second, as SHOW STATS has it.';
 

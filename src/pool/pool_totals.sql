@@ -63,13 +63,13 @@ COMMENT ON COLUMN dbmaint_daily_pools.max_sv_active IS
 COMMENT ON COLUMN dbmaint_daily_pools.max_maxwait_us IS
 'Longest wait of a client, in microseconds.';
 COMMENT ON COLUMN dbmaint_daily_pools.pool_size IS
-'Size of the pool at the days last reading.';
+'Size of the pool at the day''s last reading.';
 COMMENT ON COLUMN dbmaint_daily_pools.queries IS
 'Queries of its database (all pools of a database have the same number).';
 COMMENT ON COLUMN dbmaint_daily_pools.avg_query_us IS
 'Mean duration of these, in microseconds.';
 COMMENT ON COLUMN dbmaint_daily_pools.avg_wait_us IS
-'Mean of the readings avg_wait_us.';
+'Mean of the readings'' avg_wait_us.';
 
 -- History is not dumped: no pg_extension_config_dump here.
 

@@ -213,12 +213,24 @@ others_wait(void)
 		(errand_infos[my_kind].limited && shared_state->runners_waiting > 0);
 }
 
+static void
+take_configuration(void)
+{
+	CHECK_FOR_INTERRUPTS();
+	if (ConfigReloadPending)
+	{
+		ConfigReloadPending = false;
+		ProcessConfigFile(PGC_SIGHUP);
+	}
+}
+
 bool
 errand_must_leave(void)
 {
 	bool		leave;
 
-	CHECK_FOR_INTERRUPTS();
+	/* one with much to do comes here, and seldom waits */
+	take_configuration();
 	LWLockAcquire(shared_state->lock, LW_SHARED);
 	leave = my_errand->leave || leave_wanted(my_slot->database_oid);
 	LWLockRelease(shared_state->lock);
@@ -256,12 +268,7 @@ errand_wait(long timeout_ms)
 					   timeout_ms, wait_event);
 	ResetLatch(MyLatch);
 
-	CHECK_FOR_INTERRUPTS();
-	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
+	take_configuration();
 	return (events & WL_LATCH_SET) != 0;
 }
 

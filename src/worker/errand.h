@@ -75,7 +75,8 @@ extern void errand_attend(void);
 
 /*
  * Is it to go now: because somebody wants the database for himself, dbmaint is
- * turned off, or its turn is over?
+ * turned off, or its turn is over?  Takes interrupts, and a new configuration.
+ * Outside transactions only.
  */
 extern bool errand_must_leave(void);
 

@@ -112,17 +112,17 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_evidence_look_statements dbmaint_evidence_look_changes dbmaint_evidence_look_objects
   dbmaint_evidence_snapshot_objects dbmaint_extend_recording dbmaint_keep_recording dbmaint_complete_evidence
     dbmaint_note_relations dbmaint_note_schema dbmaint_note_capacity
-  dbmaint_find_series dbmaint_set_rule dbmaint_drop_rule dbmaint_enable_rule dbmaint_disable_rule dbmaint_reset_rule
+  dbmaint_find_series dbmaint_note_backup dbmaint_set_rule dbmaint_drop_rule dbmaint_enable_rule dbmaint_disable_rule dbmaint_reset_rule
   dbmaint_silence dbmaint_end_silence dbmaint_set_maintenance_window dbmaint_drop_maintenance_window dbmaint_acknowledge_alert
   dbmaint_note_transition dbmaint_note_incident_event dbmaint_tell dbmaint_tell_transition dbmaint_look_for_evidence
   dbmaint_attend_incident dbmaint_attend_incidents dbmaint_complete_due_evidence
   dbmaint_rules_changed dbmaint_enter_rule dbmaint_remember_dropped_rule dbmaint_replace_seeded_rule dbmaint_drop_all_rules
-  dbmaint_add_job dbmaint_take_job dbmaint_take_left_job dbmaint_keep_job_journal dbmaint_put_back_job
+  dbmaint_add_job dbmaint_take_job dbmaint_take_left_job dbmaint_keep_job_journal dbmaint_put_back_job dbmaint_cut_job_history
   dbmaint_find_job dbmaint_drop_pending_job dbmaint_progress_of_job
   dbmaint_record_partition_set dbmaint_record_partition_policy dbmaint_forget_partition_policy dbmaint_queue_partition_jobs
   dbmaint_retirement_state dbmaint_note_retiring dbmaint_forget_retiring dbmaint_left_retiring
+  dbmaint_store_pools dbmaint_store_pool_settings dbmaint_pool_command dbmaint_send_pool_command
   dbmaint_concurrent_leftovers dbmaint_reindex_journal dbmaint_reindex_leftovers
-  dbmaint_pool_command dbmaint_send_pool_command dbmaint_store_pools dbmaint_store_pool_settings
   dbmaint_add_channel dbmaint_change_channel dbmaint_enable_channel dbmaint_drop_channel dbmaint_test_channel
   dbmaint_validate_channel dbmaint_write_channel dbmaint_want_notifier
   dbmaint_queue_notifications dbmaint_put_notification dbmaint_tend_outbox dbmaint_test_message
@@ -428,13 +428,27 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	'dbmaint_in_maintenance_window(now())',
 	"dbmaint_backtest_rule('commits'::text, '>'::text, 1::float8, '0'::interval, now() - interval '2 days', now(), '*'::text, '1 s'::interval)",
 	"dbmaint_backtest_rule('sampler_late_ratio'::text, '>'::text, 1::float8, '0'::interval, now() - interval '2 days', now(), '*'::text, '1 s'::interval)",
+	"dbmaint_note_backup(now(), 'x'::text)",
 	'dbmaint_signals(now(), true)',
+	'dbmaint_signals(now(), false)',
 	'dbmaint_object_signals(now(), true)',
 	'dbmaint_alerts()',
 	'dbmaint_rule_states()',
 	"dbmaint_notification_message(1::bigint, 'trigger'::text, now())",
 	"dbmaint_attend_incidents(now() + interval '60 days', true)",
 	"dbmaint_acknowledge_alert((SELECT min(incident_id) FROM target.dbmaint_incidents WHERE state = 'firing'), 'x'::text, now())",
+	q{dbmaint_store_pools(now() - interval '1 day', '{app}'::text[], '{u}'::text[], '{session}'::text[], '{12}'::bigint[], '{3}'::bigint[],
+		'{8}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{9}'::bigint[], '{8}'::bigint[], '{1}'::bigint[],
+		'{1}'::bigint[], '{1}'::bigint[], '{""}'::text[], '{default_pool_size}'::text[], '{8}'::text[])},
+	q{dbmaint_store_pools(now(), '{app}'::text[], '{u}'::text[], '{transaction}'::text[], '{12}'::bigint[], '{3}'::bigint[],
+		'{8}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{0}'::bigint[], '{9}'::bigint[], '{8}'::bigint[], '{1}'::bigint[],
+		'{1}'::bigint[], '{1}'::bigint[], '{""}'::text[], '{default_pool_size}'::text[], '{9}'::text[])},
+	'dbmaint_pool_history',
+	'dbmaint_pool_status()',
+	"dbmaint_pool_daily(now() - interval '3 days', now())",
+	"dbmaint_report_pools((now() - interval '3 days')::timestamptz, now()::timestamptz, (now() - interval '6 days')::timestamptz, 'day'::text)",
+	'dbmaint_last_pools()',
+	'dbmaint_daily_check()',
 	"dbmaint_add_channel('hook'::text, 'webhook'::text, 'https://example.com/x'::text, 'warning'::text, '{\"signing_key\": \"0123456789abcdef\"}'::jsonb)",
 	"dbmaint_change_channel('hook'::text, NULL::text, 'critical'::text, '{\"body\": \"{}\"}'::jsonb)",
 	"dbmaint_enable_channel('notify'::text, false)",
@@ -458,6 +472,14 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	($status, $stdout, $stderr) = $node->psql('trapped', "SELECT * FROM target.$call");
 	is($stderr, '', "nothing is captured: $call");
 }
+
+# A command goes to a PgBouncer, which nobody has to answer.
+$node->append_conf('postgresql.conf', "dbmaint.pgbouncer_conninfo = 'host=/nowhere'");
+$node->reload;
+$node->poll_query_until('trapped', 'SELECT s.configured FROM target.dbmaint_pool_status() AS s') or die;
+($status, $stdout, $stderr) = $node->psql('trapped',
+	q{SELECT c.succeeded FROM target.dbmaint_pool_command('RELOAD'::text, NULL::text, NULL::text, '10 s'::interval) AS c});
+is("$stdout$stderr", 'f', 'nothing is captured: dbmaint_pool_command');
 
 $node->stop;
 done_testing();

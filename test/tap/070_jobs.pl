@@ -156,6 +156,7 @@ my $reader = session($node, 'postgres', 'BEGIN; SELECT count(*) FROM slow');
 $job = enqueue_here('reindex', 'slow_wide_idx');
 ok($node->poll_query_until('postgres', "SELECT progress LIKE '%(waits for process $reader->{pid})' FROM dbmaint_jobs WHERE job_id = $job"),
 	'reindex says whom it waits for');
+is(value("SELECT done_ratio FROM dbmaint_jobs WHERE job_id = $job"), '0', 'and that this one is still to come');
 leave($reader);
 ends($job, qr/^done$/, 'and is done when that one is');
 

@@ -18,7 +18,7 @@ make_gated($node, $_) foreach qw(postgres d);
 
 sub value { return $node->safe_psql($_[1] // 'postgres', $_[0]); }
 
-my $invalid = q{SELECT string_agg(indexrelid::regclass::text, ',' ORDER BY 1) FROM pg_index WHERE NOT indisvalid};
+my $invalid = q{SELECT string_agg(indexrelid::regclass::text, ',' ORDER BY indexrelid::regclass::text COLLATE "C") FROM pg_index WHERE NOT indisvalid};
 
 # An invalid index of somebody else's, named as REINDEX names what it builds.
 $node->safe_psql('postgres', 'INSERT INTO slow VALUES (2, NULL), (3, NULL), (2, NULL)');
@@ -53,10 +53,13 @@ $node->start;
 ends_as($node, 'postgres', $job, qr/^interrupted: .*; done$/, 'so after an immediate stop');
 is(value($invalid), 'dba_ccnew', 'without a rest');
 
-($job, $gate) = building('postgres');
+# a session that closes the gate would end first, and open it
+value(q{BEGIN; SELECT pg_advisory_xact_lock(4711); PREPARE TRANSACTION 'gate'});
+$job = enqueue($node, 'postgres', 'reindex', 'slow_idx', '{"attempts": 5}');
+ok($node->poll_query_until('postgres', "SELECT progress LIKE '%building index%' FROM dbmaint_jobs WHERE job_id = $job"), 'a reindex is at work');
 $node->stop('fast');
-$gate->{handle}->finish;
 $node->start;
+value(q{ROLLBACK PREPARED 'gate'});
 ends_as($node, 'postgres', $job, qr/^interrupted: .*; done$/, 'and after a fast one');
 is(value($invalid), 'dba_ccnew', 'without a rest, too');
 

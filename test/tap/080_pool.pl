@@ -234,6 +234,12 @@ is(sql("SELECT value, detail ~ '^Pool app\\.' $review AND item = 'peak_pool_fill
 cmp_ok(sql("SELECT value $review AND item = 'exhausted_ratio' AND status = 'warning'"), '>', 0, 'and exhausted');
 sql(q{UPDATE dbmaint_pool_setting_history SET changed_at = changed_at - interval '2 days'});
 is(sql("SELECT value $review AND item = 'default_pool_size'"), 4, 'and how large it is');
+foreach my $longer ('dbmaint_monthly_audit', 'dbmaint_quarterly_review')
+{
+	is( sql(qq{SELECT max(value) FILTER (WHERE item = 'peak_pool_fill_ratio'), max(status) FILTER (WHERE item = 'exhausted_ratio'),
+		count(value) FILTER (WHERE item IN ('pool_efficiency', 'server_utilization', 'peak_clients', 'longest_wait_ms', 'mean_query_ms', 'max_client_conn'))
+		FROM $longer((now() AT TIME ZONE 'UTC')::date - 1) WHERE section = 'pools'}), '1|warning|6', "$longer() has them, too");
+}
 is( sql(q{SELECT setting, value FROM dbmaint_pool_settings() WHERE database IS NULL AND setting IN ('default_pool_size', 'max_client_conn', 'pool_mode', 'query_timeout', 'server_idle_timeout') ORDER BY 1}),
 	"default_pool_size|4\nmax_client_conn|100\npool_mode|transaction\nquery_timeout|0\nserver_idle_timeout|600", 'its settings now');
 is(sql(q{SELECT count(*) FROM dbmaint_pool_settings() WHERE setting ~ 'auth|file|tls|socket'}), 0, 'nothing of authentication');

@@ -7,9 +7,14 @@ use strict;
 use warnings;
 
 use FindBin;
+use lib "$FindBin::Bin/lib";
+use Bouncer;
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+
+plan skip_all => 'there is no pgbouncer' unless Bouncer::program();
 
 # The headings of each runbook, in its order.
 my %headings = (
@@ -185,12 +190,14 @@ $node->append_conf(
 	'postgresql.conf', q{
 shared_preload_libraries = 'pg_stat_statements,dbmaint'
 dbmaint.sample_interval = '1s'
+dbmaint.pool_interval = '1s'
 dbmaint.home_database = 'runbooks'
 max_worker_processes = 16
 });
 $node->start;
 $node->safe_psql('postgres', 'CREATE DATABASE runbooks');
 $node->safe_psql('postgres', 'CREATE DATABASE readme');
+$node->safe_psql('postgres', 'CREATE DATABASE app');
 $node->safe_psql('runbooks',
 	q{CREATE EXTENSION pg_stat_statements; CREATE EXTENSION dbmaint;
 	CREATE TABLE transactions_partitioned (id bigint, at timestamptz NOT NULL) PARTITION BY RANGE (at);
@@ -222,6 +229,21 @@ sub runs
 	return $stdout;
 }
 
+# A PgBouncer with a client, for the rows on pools.
+my $me = getpwuid $<;
+my $bouncer = Bouncer->new($node,
+	databases => { aiwfe_production => '' }, pool_mode => 'transaction')->start;
+$node->safe_psql('postgres', "ALTER SYSTEM SET dbmaint.pgbouncer_conninfo = '"
+	  . $bouncer->console(user => $me) . "'");
+$node->reload;
+my $pooled = IPC::Run::start(
+	[ 'psql', '-XqAt', '-h', '127.0.0.1', '-p', $bouncer->{port}, 'aiwfe_production', '-c', 'SELECT pg_sleep(600)' ],
+	'<', '/dev/null', '>', '/dev/null', '2>', '/dev/null');
+ok( $node->poll_query_until(
+		'runbooks', q{
+SELECT count(*) > 0 FROM dbmaint_pool_history WHERE database = 'aiwfe_production' AND sv_active = 1}),
+	'the sampler reads PgBouncer');
+
 my %seen = ();
 foreach my $sql (grep { !$seen{$_}++ } @statements)
 {
@@ -237,7 +259,9 @@ foreach my $sql (grep { !$seen{$_}++ } @statements)
 }
 
 my @blocks = sql_blocks($runbooks);
-is(scalar(@blocks), 3, "the runbooks' own queries are there");
+is(scalar(@blocks), 4, "the runbooks' own queries are there");
+my ($pools_view) = $readme =~ /^(CREATE SCHEMA pgbouncer;\n.*;)$/m;
+runs('runbooks', $pools_view, 'README.md says how pgbouncer.pools is made');
 foreach my $block (@blocks)
 {
 	my ($title) = $block =~ /^-- (.*)$/m;
@@ -257,8 +281,8 @@ foreach my $name (sort keys %context)
 	my ($row) = $readme =~ /^(\| `\Q$name\E` \|.*)$/m;
 	like($row // '', qr/ \| \Q$context{$name}\E \| /, "README.md has the context of $name");
 
-	# these two are not at their defaults here
-	next if $name =~ /^dbmaint\.(?:sample_interval|home_database)$/;
+	# these are not at their defaults here
+	next if $name =~ /^dbmaint\.(?:sample_interval|pool_interval|home_database|pgbouncer_conninfo)$/;
 	my $default = $node->safe_psql('runbooks', "SHOW $name");
 	$default = "''" if $default eq '';
 	like($row // '', qr/^\| \S+ \| `\Q$default\E` \| /, "README.md has the default of $name");
@@ -273,5 +297,7 @@ foreach my $block (@blocks)
 	runs('readme', $block, "README.md: $title");
 }
 
+$pooled->kill_kill;
+$bouncer->stop;
 $node->stop;
 done_testing();

@@ -43,19 +43,11 @@ sub queue_some
 	return;
 }
 
-sub up
-{
-	my $up = $node->poll_query_until('postgres', 'SELECT NOT pg_is_in_recovery()');
-	return $up;
-}
-
 foreach my $round (1 .. 6)
 {
 	queue_some(5);
 	usleep(int(rand 300_000));
-	my $pid = $node->safe_psql('postgres', "SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE backend_type = 'dbmaint notifier'");
-	kill 'KILL', $pid if $pid;
-	ok(up(), "kill -9 of the notifier, round $round");
+	ok(kill_9($node, 'notifier'), "kill -9 of the notifier, round $round");
 }
 foreach my $round (1 .. 5)
 {
@@ -63,7 +55,7 @@ foreach my $round (1 .. 5)
 	usleep(int(rand 300_000));
 	$node->stop('immediate');
 	$node->start;
-	ok(up(), "an immediate stop, round $round");
+	ok(wait_until_up($node), "an immediate stop, round $round");
 }
 foreach my $round (1 .. 4)
 {

@@ -43,6 +43,7 @@ typedef struct ReferenceLevel
 
 static Reading readings[READINGS_MOST];
 static int	reading_count;
+static int	run_from;			/* where judged_for() found the first one */
 static int64_t gap;
 
 /*
@@ -97,6 +98,7 @@ judged_for(int level, AlertJudgement as, int first, int64_t forget)
 		}
 		from = after = i;
 	}
+	run_from = from;
 	return from < 0 ? -1 : covered(level, from, now);
 }
 
@@ -121,13 +123,18 @@ reference_begin(ReferenceLevel *level, int64_t at)
 	level->held_from = reading_count - 1;
 }
 
-/* One reading by the reference; returns the severity that holds, or -1. */
+/*
+ * One reading by the reference; returns the severity that holds, or -1.  Sets
+ * *since: to now, unless it fired, or a run goes on that began before.
+ */
 static int
-reference_step(ReferenceLevel *levels, const AlertLimit *limits, int *pending)
+reference_step(ReferenceLevel *levels, const AlertLimit *limits, int *pending,
+			   int64_t *since)
 {
 	const Reading *now = &readings[reading_count - 1];
 	bool		fired = levels[0].holding || levels[1].holding || levels[2].holding;
 	bool		changed = false;
+	bool		goes_on = fired;
 	int			severity = -1;
 
 	*pending = -1;
@@ -139,6 +146,7 @@ reference_step(ReferenceLevel *levels, const AlertLimit *limits, int *pending)
 		int64_t		beyond = judged_for(l, JUDGED_BEYOND, level->beyond_from,
 										level->holding ? -1 : limits[l].sustained_us);
 
+		goes_on = goes_on || (beyond >= 0 && run_from < reading_count - 1);
 		if (!now->watched[l])
 			level->holding = false;
 		else if (read && !level->holding)
@@ -167,6 +175,8 @@ reference_step(ReferenceLevel *levels, const AlertLimit *limits, int *pending)
 		levels[l].beyond_from = reading_count;
 	if (fired && severity < 0)
 		*pending = -1;
+	if (!goes_on)
+		*since = now->at;
 	return severity;
 }
 
@@ -242,6 +252,7 @@ test_against_reference(void)
 		AlertState	state;
 		int			count = 1 + (int) (next_random() % (s % 50 == 0 ? READINGS_MOST : READINGS_OFTEN));
 		int64_t		at = INT64_C(800000000) * SECOND;
+		int64_t		since = 0;
 
 		make_limits(limits);
 		state_init(&state);
@@ -257,7 +268,7 @@ test_against_reference(void)
 			make_reading(limits, &at);
 			now = &readings[reading_count - 1];
 			change = state_step(&state, limits, now->judged, at, gap);
-			severity = reference_step(levels, limits, &pending);
+			severity = reference_step(levels, limits, &pending, &since);
 
 			check_change(change, &before, &state);
 			CHECK((state.phase == ALERT_FIRING ? state.severity : -1) == severity,
@@ -265,6 +276,8 @@ test_against_reference(void)
 				  state.phase == ALERT_FIRING ? state.severity : -1, severity);
 			CHECK((state.phase == ALERT_PENDING ? state.severity : -1) == (severity < 0 ? pending : -1),
 				  "sequence %d, reading %d: %d is pending, %d expected", s, reading_count, state.severity, pending);
+			CHECK(state.phase == ALERT_INACTIVE || state.since == since, "sequence %d, reading %d: since %lld, %lld expected",
+				  s, reading_count, (long long) state.since, (long long) since);
 			for (int l = 0; l < ALERT_LEVELS; l++)
 				CHECK(state.level[l].flaps == levels[l].flaps, "sequence %d, reading %d, level %d: %d flaps, %d expected",
 					  s, reading_count, l, state.level[l].flaps, levels[l].flaps);

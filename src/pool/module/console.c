@@ -22,6 +22,7 @@
 #include "resolve.h"
 #include "storage/fd.h"
 #include "storage/latch.h"
+#include "table.h"
 
 DBMAINT_MODULE_MAGIC;
 
@@ -49,23 +50,10 @@ struct ConsoleLink
 	PoolTable	version;		/* the answer to that */
 	char		notice[64];		/* the last one */
 	size_t		received;		/* bytes of the answer, so far */
-	size_t		bytes;			/* those that are kept of it */
-	int			row_room;
+	TableRoom	room;			/* what is kept of it */
 };
 
 static void begin_connecting(Console *console);
-
-static void
-free_table(PoolTable *table)
-{
-	for (int c = 0; c < table->columns; c++)
-		free(table->names[c]);
-	for (size_t i = 0; i < (size_t) table->rows * table->columns; i++)
-		free(table->values[i]);
-	free(table->names);
-	free(table->values);
-	memset(table, 0, sizeof(PoolTable));
-}
 
 static void
 disconnect(Console *console)
@@ -151,10 +139,9 @@ send_statement(Console *console)
 {
 	ConsoleLink *link = console->link;
 
-	free_table(current_table(console));
+	table_free(current_table(console));
 	link->received = 0;
-	link->bytes = 0;
-	link->row_room = 0;
+	memset(&link->room, 0, sizeof(link->room));
 	link->notice[0] = '\0';
 	link->step = STEP_SEND;
 	if (PQsendQuery(link->conn, current_statement(console)) != 1 ||
@@ -298,77 +285,6 @@ go_on_sending(Console *console)
 	}
 }
 
-/* Makes room for another row; false for want of memory. */
-static bool
-grow_table(Console *console, PoolTable *table)
-{
-	int			room = Max(16, 2 * console->link->row_room);
-	char	  **values;
-
-	if (table->rows < console->link->row_room)
-		return true;
-	values = realloc(table->values, sizeof(char *) * room * Max(table->columns, 1));
-	if (values == NULL)
-		return false;
-	table->values = values;
-	console->link->row_room = room;
-	return true;
-}
-
-static bool
-take_columns(PoolTable *table, const PGresult *result)
-{
-	int			columns = PQnfields(result);
-
-	if (table->names != NULL)
-		return table->columns == columns;
-	table->names = calloc(Max(columns, 1), sizeof(char *));
-	if (table->names == NULL)
-		return false;
-	table->columns = columns;
-	for (int c = 0; c < columns; c++)
-	{
-		table->names[c] = strdup(PQfname(result, c));
-		if (table->names[c] == NULL)
-			return false;
-	}
-	return true;
-}
-
-/* Takes over the rows of a result; false where there is no room for them. */
-static bool
-take_rows(Console *console, const PGresult *result)
-{
-	PoolTable  *table = current_table(console);
-
-	if (PQnfields(result) == 0)
-		return true;
-	if (!take_columns(table, result))
-		return false;
-	for (int row = 0; row < PQntuples(result); row++)
-	{
-		if (table->rows >= CONSOLE_MAX_ROWS || !grow_table(console, table))
-			return false;
-		memset(&table->values[(size_t) table->rows * table->columns], 0,
-			   sizeof(char *) * table->columns);
-		table->rows++;
-		for (int c = 0; c < table->columns; c++)
-		{
-			char	   *value;
-
-			if (PQgetisnull(result, row, c))
-				continue;
-			console->link->bytes += PQgetlength(result, row, c);
-			value = console->link->bytes > CONSOLE_MAX_BYTES ? NULL :
-				strdup(PQgetvalue(result, row, c));
-			if (value == NULL)
-				return false;
-			table->values[(size_t) (table->rows - 1) * table->columns + c] = value;
-		}
-	}
-	return true;
-}
-
 static void
 refuse_answer(Console *console, const char *problem)
 {
@@ -393,7 +309,7 @@ take_result(Console *console, const PGresult *result)
 		case PGRES_TUPLES_OK:
 		case PGRES_COMMAND_OK:
 		case PGRES_EMPTY_QUERY:
-			if (!take_rows(console, result))
+			if (!table_take(current_table(console), &link->room, result))
 			{
 				refuse_answer(console, "is too large");
 				return false;
@@ -561,7 +477,7 @@ console_begin(Console *console)
 	memset(&console->trouble, 0, sizeof(console->trouble));
 	for (int i = 0; i < CONSOLE_STATEMENTS; i++)
 	{
-		free_table(&console->answers[i]);
+		table_free(&console->answers[i]);
 		console->tags[i][0] = '\0';
 	}
 	console->state = CONSOLE_WORKING;
@@ -608,9 +524,9 @@ static void
 console_close(Console *console)
 {
 	disconnect(console);
-	free_table(&console->link->version);
+	table_free(&console->link->version);
 	for (int i = 0; i < CONSOLE_STATEMENTS; i++)
-		free_table(&console->answers[i]);
+		table_free(&console->answers[i]);
 	free(console->link->conninfo);
 	free(console->link);
 	free(console);

@@ -21,8 +21,9 @@ sub program
 	return;
 }
 
-# Bouncer->new($node, database => ..., users => {name => password},
-#   NAME => VALUE of any setting of PgBouncer)
+# Bouncer->new($node, databases => {name => 'option=value ...'},
+#   users => {name => password}, NAME => VALUE of any setting of PgBouncer)
+# own_users: server connections have the client's user, not the test's.
 sub new
 {
 	my ($class, $node, %options) = @_;
@@ -31,6 +32,7 @@ sub new
 		port => PostgreSQL::Test::Cluster::get_free_port(),
 		dir => PostgreSQL::Test::Utils::tempdir_short(),
 		users => delete $options{users} // {},
+		own_users => delete $options{own_users},
 		settings => {},
 	}, $class;
 	my $me = getpwuid $<;
@@ -61,8 +63,9 @@ sub configure
 
 	%{ $self->{settings} } = (%{ $self->{settings} }, %settings);
 	my $ini = "[databases]\n";
-	$ini .= sprintf "%s = host=%s port=%s dbname=app user=%s %s\n", $_, $node->host,
-	  $node->port, scalar getpwuid $<, $self->{databases}{$_}
+	my $user = $self->{own_users} ? '' : 'user=' . getpwuid $<;
+	$ini .= sprintf "%s = host=%s port=%s dbname=app %s %s\n", $_, $node->host,
+	  $node->port, $user, $self->{databases}{$_}
 	  foreach sort keys %{ $self->{databases} };
 	$ini .= "[pgbouncer]\n";
 	$ini .= "$_ = $self->{settings}{$_}\n" foreach sort keys %{ $self->{settings} };

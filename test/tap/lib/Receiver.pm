@@ -16,7 +16,7 @@ use Test::More;
 use Time::HiRes qw(usleep);
 
 our @EXPORT = qw(new_notifying_server sql literal wait_for state_of
-  test_message make_certificates notifier_pid queue);
+  test_message make_certificates notifier_pid queue kill_9 wait_until_up);
 
 my @receivers;
 
@@ -161,6 +161,40 @@ sub notifier_pid
 	my ($node, $database) = @_;
 	return sql($node, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'dbmaint notifier' AND datname = '"
 		. ($database // 'postgres') . "'");
+}
+
+# Waits until the server takes connections again.  By -c, since psql that is
+# refused does not read what it is given.
+sub wait_until_up
+{
+	my ($node) = @_;
+
+	for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+	{
+		my ($out) = run_command([ 'psql', '-XqAt', '-d', $node->connstr('postgres'), '-c', 'SELECT NOT pg_is_in_recovery()' ]);
+		return 1 if $out eq 't';
+		usleep 100_000;
+	}
+	return 0;
+}
+
+# kill -9 of a database's process, if it is there, and the recovery after it.
+sub kill_9
+{
+	my ($node, $type) = @_;
+	my $position = -s $node->logfile;
+	my ($pid) = run_command([ 'psql', '-XqAt', '-d', $node->connstr('postgres'), '-c',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'dbmaint $type' AND datname = 'postgres'" ]);
+
+	if ($pid =~ /^\d+$/ && kill 'KILL', $pid)
+	{
+		for (1 .. 10 * $PostgreSQL::Test::Utils::timeout_default)
+		{
+			last if slurp_file($node->logfile, $position) =~ /all server processes terminated; reinitializing|ready to accept connections/;
+			usleep 50_000;
+		}
+	}
+	return wait_until_up($node);
 }
 
 # A message as dbmaint_notification_message() makes it, as JSON text.
