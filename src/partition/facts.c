@@ -12,6 +12,7 @@
  */
 #include "compat.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "funcapi.h"
 #include "partition/policy.h"
