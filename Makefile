@@ -49,11 +49,13 @@ SQL_PIECES = \
 	src/pool/pool.sql \
 	src/history/rollup_totals.sql \
 	src/history/daily_totals.sql \
+	src/partition/partition.sql \
 	src/notify/channels.sql \
 	src/notify/outbox.sql \
 	src/history/rollup_months.sql \
 	src/pool/pool_totals.sql \
 	src/job/job.sql \
+	src/partition/policy.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \

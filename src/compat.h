@@ -16,12 +16,17 @@
 
 #include "postgres.h"
 
+#include "access/attmap.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_publication.h"
 #include "common/relpath.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "storage/lock.h"
 #include "storage/proc.h"
 #include "storage/sinvaladt.h"
+#include "utils/acl.h"
 #include "utils/backend_status.h"
 #include "utils/wait_event.h"	/* 19: no longer included by pgstat.h */
 
@@ -145,6 +150,60 @@ backend_status_proc(int entry)
 	return GetPGProcByNumber(entry);
 #else
 	return BackendIdGetProc(entry + 1);
+#endif
+}
+
+/* 17: a transaction's process is named by its ProcNumber, no longer BackendId. */
+static inline PgBackendStatus *
+virtual_transaction_status(const VirtualTransactionId *transaction)
+{
+#if PG_VERSION_NUM >= 170000
+	return backend_status_array() + transaction->procNumber;
+#else
+	return backend_status_array() + (transaction->backendId - 1);
+#endif
+}
+
+/* 16: whether columns may be missing became an argument. */
+static inline AttrMap *
+attribute_map(TupleDesc in, TupleDesc out)
+{
+#if PG_VERSION_NUM >= 160000
+	return build_attrmap_by_name(in, out, false);
+#else
+	return build_attrmap_by_name(in, out);
+#endif
+}
+
+/* 16: object_ownercheck() took the place of one function a kind of object. */
+static inline bool
+relation_owned_by(Oid relation, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relation, role);
+#else
+	return pg_class_ownercheck(relation, role);
+#endif
+}
+
+static inline bool
+publication_owned_by(Oid publication, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(PublicationRelationId, publication, role);
+#else
+	return pg_publication_ownercheck(publication, role);
+#endif
+}
+
+/* 19: publications can leave tables out, and the function's name says so. */
+static inline List *
+relation_publications(Oid relation)
+{
+#if PG_VERSION_NUM >= 190000
+	return GetRelationIncludedPublications(relation);
+#else
+	return GetRelationPublications(relation);
 #endif
 }
 

@@ -41,6 +41,7 @@ int			setting_max_runners = 2;
 int			setting_max_pending_jobs = 1000;
 int			setting_job_timeout_s = 6 * 60 * 60;
 int			setting_recorder_size_kb = 4096;
+int			setting_max_lock_wait_ms = 200;
 char	   *setting_notify_allowed_networks = NULL;
 int			setting_notify_max_age_s = 6 * 60 * 60;
 int			setting_notify_max_queued = 10000;
@@ -132,6 +133,10 @@ static const IntSetting int_settings[] =
 		"Time that one step of a sampler's round may take.",
 		NULL,
 	&setting_collector_timeout_ms, 5000, 100, 600000, GUC_UNIT_MS},
+	{"dbmaint.max_lock_wait",
+		"Time that others may have to wait behind a lock that dbmaint waits for.",
+		NULL,
+	&setting_max_lock_wait_ms, 200, 10, 60000, GUC_UNIT_MS},
 	{"dbmaint.notify_max_age",
 		"Age at which a notification that could not be sent is given up.",
 		NULL,

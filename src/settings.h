@@ -38,6 +38,7 @@ extern int	setting_max_runners;
 extern int	setting_max_pending_jobs;
 extern int	setting_job_timeout_s;
 extern int	setting_recorder_size_kb;
+extern int	setting_max_lock_wait_ms;
 extern char *setting_notify_allowed_networks;
 extern int	setting_notify_max_age_s;
 extern int	setting_notify_max_queued;

@@ -53,6 +53,8 @@ const CollectorInfo collectors[] =
 	collect_pool, true},
 	{"signals", METRIC_DATABASE, &setting_signals_interval_s,
 	collect_signals, true},
+	{"partitions", METRIC_DATABASE, &setting_signals_interval_s,
+	collect_partitions, true},
 	{"object_signals", METRIC_DATABASE, &setting_objects_interval_s,
 	collect_object_signals, true},
 	{"capacity_signals", METRIC_CLUSTER, &setting_objects_interval_s,
@@ -217,4 +219,10 @@ void
 collect_capacity(Collection *collection)
 {
 	note_by_sql(collection, "dbmaint_note_capacity");
+}
+
+void
+collect_partitions(Collection *collection)
+{
+	note_by_sql(collection, "dbmaint_queue_partition_jobs");
 }

@@ -91,6 +91,7 @@ extern void collect_statements(Collection *collection);
 extern void collect_changes(Collection *collection);
 extern void collect_capacity(Collection *collection);
 extern void collect_signals(Collection *collection);
+extern void collect_partitions(Collection *collection);
 extern void collect_object_signals(Collection *collection);
 extern void collect_capacity_signals(Collection *collection);
 

@@ -128,6 +128,41 @@ $$;
 COMMENT ON FUNCTION dbmaint_check_stale_statistics() IS
 'Health check: user tables that changed and were last analyzed over 7 days ago, or never (warning from the first).';
 
+CREATE FUNCTION dbmaint_check_partitions(OUT value text, OUT status text,
+    OUT target text, OUT detail text)
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    tables int;
+    worst record;
+BEGIN
+    SELECT count(*) INTO tables FROM @extschema@.dbmaint_partition_policies AS p WHERE p.enabled;
+    target := 'at least 2 periods made ahead';
+    IF tables = 0 THEN
+        status := 'ok';
+        detail := 'No table has a partition policy: see dbmaint_set_partition_policy() and dbmaint_partition_health().';
+        RETURN;
+    END IF;
+    SELECT h.parent_table, h.premade, h.status, h.detail INTO worst
+      FROM @extschema@.dbmaint_partition_health(now()) AS h
+     WHERE h.premake IS NOT NULL AND h.status <> 'ok'
+       -- rows in a default partition may be there for good
+       AND (h.status <> 'warning' OR h.premade IS NULL OR h.premade < least(2, h.premake) OR h.last_error IS NOT NULL)
+     ORDER BY h.status <> 'critical', h.premade NULLS FIRST, h.parent_table LIMIT 1;
+    SELECT min(w.premade)::text INTO value FROM @extschema@.dbmaint_partition_work(now()) AS w;
+    IF worst.parent_table IS NULL THEN
+        status := 'ok';
+        detail := format('The tables with a partition policy (%s) have what they need.', tables);
+    ELSE
+        status := worst.status;
+        detail := format('%s: %s', worst.parent_table, worst.detail);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_check_partitions() IS
+'Health check: do the tables with a partition policy have their partitions in time? value: the fewest periods that are made ahead; NULL where there is no policy, or it is not known.';
+
 CREATE FUNCTION dbmaint_check_invalid_indexes(OUT value text, OUT status text,
     OUT target text, OUT detail text)
 LANGUAGE plpgsql STABLE
@@ -361,12 +396,12 @@ COMMENT ON FUNCTION dbmaint_check_disk_space() IS
 'Health check: the least free space of any tablespace''s disk (warning below 20 %, critical below 10 %, emergency below 5 %).';
 
 REVOKE ALL ON FUNCTION dbmaint_check_database_size(), dbmaint_check_tables_needing_vacuum(),
-    dbmaint_check_stale_statistics(), dbmaint_check_invalid_indexes(),
+    dbmaint_check_stale_statistics(), dbmaint_check_invalid_indexes(), dbmaint_check_partitions(),
     dbmaint_check_cache_hit_ratio(), dbmaint_check_temp_files(),
     dbmaint_check_checksum_failures(), dbmaint_check_transaction_id_age(),
     dbmaint_check_disk_space() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_check_database_size(), dbmaint_check_tables_needing_vacuum(),
-    dbmaint_check_stale_statistics(), dbmaint_check_invalid_indexes(),
+    dbmaint_check_stale_statistics(), dbmaint_check_invalid_indexes(), dbmaint_check_partitions(),
     dbmaint_check_cache_hit_ratio(), dbmaint_check_temp_files(),
     dbmaint_check_checksum_failures(), dbmaint_check_transaction_id_age(),
     dbmaint_check_disk_space() TO pg_monitor;

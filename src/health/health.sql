@@ -80,6 +80,7 @@ DECLARE
         'prepared_transactions',
         'invalid_indexes',
         'disk_space',
+        'partitions',
         'sampler',
         'alerts',
         'pg_stat_statements',

@@ -163,6 +163,11 @@ extern void reindex_check(Job *job);
 extern Jsonb *reindex_journal(Job *job);
 extern void reindex_run(Job *job);
 extern void reindex_clean(Job *job);
+extern const JobOption partition_options[];
+extern void partition_check(Job *job);
+extern void partition_create_run(Job *job);
+extern void partition_create_clean(Job *job);
+extern void partition_drop_run(Job *job);
 
 /* store.c: the tables */
 

@@ -102,7 +102,7 @@ RETURNS bigint
 LANGUAGE C VOLATILE PARALLEL UNSAFE CALLED ON NULL INPUT
 AS 'MODULE_PATHNAME', 'dbmaint_enqueue';
 COMMENT ON FUNCTION dbmaint_enqueue(text, text, jsonb) IS
-'Asks for a job, which the database''s runner does after this transaction commits: vacuum, analyze or reindex (concurrently) of the relation that target names. For its owner, and since PostgreSQL 17 for who may MAINTAIN it. Returns the job''s number; a job of the caller''s that waits already, with the same kind, target and options, is returned again. Options of all kinds: timeout ("10min"; dbmaint.job_timeout, and no more but for superusers), attempts (3), retry_after ("30s", doubled each time). vacuum: analyze, freeze, index_cleanup, truncate, process_toast, disable_page_skipping, parallel, verbose. analyze: columns, verbose. reindex: verbose.';
+'Asks for a job, which the database''s runner does after this transaction commits: vacuum, analyze or reindex (concurrently) of the relation that target names, or partition_create or partition_drop as its policy says (for its owner). For its owner, and since PostgreSQL 17 for who may MAINTAIN it. Returns the job''s number; a job of the caller''s that waits already, with the same kind, target and options, is returned again. Options of all kinds: timeout ("10min"; dbmaint.job_timeout), attempts (3), retry_after ("30s", doubled each time). vacuum: analyze, freeze, index_cleanup, truncate, process_toast, disable_page_skipping, parallel, verbose. analyze: columns, verbose. reindex: verbose.';
 
 CREATE FUNCTION dbmaint_cancel_job(job_id bigint)
 RETURNS bool

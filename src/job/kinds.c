@@ -44,6 +44,23 @@ const JobKind job_kinds[] = {
 		.run = reindex_run,
 		.clean = reindex_clean,
 	},
+	{
+		.name = "partition_create",
+		.rerun_safe = true,
+		.top_level = true,
+		.options = partition_options,
+		.check = partition_check,
+		.run = partition_create_run,
+		.clean = partition_create_clean,
+	},
+	{
+		.name = "partition_drop",
+		.rerun_safe = true,
+		.top_level = true,
+		.options = partition_options,
+		.check = partition_check,
+		.run = partition_drop_run,
+	},
 };
 
 const int	job_kind_count = lengthof(job_kinds);

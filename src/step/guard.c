@@ -34,6 +34,9 @@
 /* In a worker: is there a step that a cancel could be meant for? */
 static volatile sig_atomic_t cancellable = false;
 
+/* Does guard_run_top_level() run a step? */
+static bool at_top_level = false;
+
 void
 guard_cancel_handler(SIGNAL_ARGS)
 {
@@ -77,9 +80,20 @@ begin_transaction(int timeout_ms)
 	SetCurrentStatementStartTimestamp();
 	StartTransactionCommand();
 	/* SPI arms no statement_timeout in a background worker */
-	enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
+	if (!at_top_level)
+		enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
 	lock_extension();
 	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+/* What a step at top level has armed goes on when a transaction in it ends. */
+static void
+disarm(void)
+{
+	if (at_top_level)
+		return;
+	disable_timeout(STATEMENT_TIMEOUT, false);
+	refuse_cancels();
 }
 
 static void
@@ -87,10 +101,11 @@ end_step(bool own_transaction, ResourceOwner owner)
 {
 	if (own_transaction)
 	{
-		disable_timeout(STATEMENT_TIMEOUT, false);
+		if (!at_top_level)
+			disable_timeout(STATEMENT_TIMEOUT, false);
 		PopActiveSnapshot();
 		CommitTransactionCommand();
-		refuse_cancels();
+		disarm();
 		pgstat_report_stat(true);
 	}
 	else
@@ -105,8 +120,7 @@ undo_step(bool own_transaction, ResourceOwner owner)
 {
 	if (own_transaction)
 	{
-		disable_timeout(STATEMENT_TIMEOUT, false);
-		refuse_cancels();
+		disarm();
 		AbortOutOfAnyTransaction();
 		pgstat_report_stat(true);
 	}
@@ -164,18 +178,19 @@ stop_limit(void)
 
 /*
  * Runs the step: for timeout_ms at most if the transaction is its own, for
- * limit_ms (0: no limit) in any case.
+ * limit_ms (0: no limit) in any case, of which *too_long says whether it passed.
  */
-static char *
-run_step(const char *what, GuardedStep step, void *arg, int timeout_ms,
-		 int limit_ms)
+static ErrorData *
+try_step(GuardedStep step, void *arg, int timeout_ms, int limit_ms,
+		 bool *too_long)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	bool		own_transaction = !IsTransactionState();
 	bool		own_limit;
-	char	   *failure = NULL;
+	ErrorData  *volatile error = NULL;
 
+	*too_long = false;
 	if (!own_transaction)
 		BeginInternalSubTransaction(NULL);
 	own_limit = start_limit(limit_ms);
@@ -194,12 +209,9 @@ run_step(const char *what, GuardedStep step, void *arg, int timeout_ms,
 	}
 	PG_CATCH();
 	{
-		ErrorData  *error;
-		bool		too_long = false;
-
 		HOLD_INTERRUPTS();
 		if (own_limit)
-			too_long = stop_limit();
+			*too_long = stop_limit();
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
 		FlushErrorState();
@@ -208,18 +220,66 @@ run_step(const char *what, GuardedStep step, void *arg, int timeout_ms,
 		RESUME_INTERRUPTS();
 
 		/* a user who cancels a call of dbmaint_run_due means all of it */
-		too_long = too_long && error->sqlerrcode == ERRCODE_QUERY_CANCELED;
-		if (!own_transaction && error->sqlerrcode == ERRCODE_QUERY_CANCELED && !too_long)
+		*too_long = *too_long && error->sqlerrcode == ERRCODE_QUERY_CANCELED;
+		if ((!own_transaction || at_top_level) &&
+			error->sqlerrcode == ERRCODE_QUERY_CANCELED && !*too_long)
 			ReThrowError(error);
-
-		if (too_long)
-			failure = psprintf("%s: took longer than %d ms", what, limit_ms);
-		else
-			failure = psprintf("%s: %s", what, error->message);
-		FreeErrorData(error);
 	}
 	PG_END_TRY();
 
+	return error;
+}
+
+ErrorData *
+guard_try_command(GuardedStep step, void *arg)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ErrorData  *volatile error = NULL;
+
+	Assert(at_top_level && !IsTransactionState());
+	PG_TRY();
+	{
+		step(arg);
+		MemoryContextSwitchTo(caller);
+	}
+	PG_CATCH();
+	{
+		HOLD_INTERRUPTS();
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		undo_step(true, NULL);
+		MemoryContextSwitchTo(caller);
+		RESUME_INTERRUPTS();
+		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+			ReThrowError(error);
+	}
+	PG_END_TRY();
+
+	return error;
+}
+
+ErrorData *
+guard_try(GuardedStep step, void *arg)
+{
+	bool		too_long;
+
+	return try_step(step, arg, setting_collector_timeout_ms, 0, &too_long);
+}
+
+static char *
+run_step(const char *what, GuardedStep step, void *arg, int timeout_ms,
+		 int limit_ms)
+{
+	bool		too_long;
+	ErrorData  *error = try_step(step, arg, timeout_ms, limit_ms, &too_long);
+	char	   *failure;
+
+	if (error == NULL)
+		return NULL;
+	failure = too_long ? psprintf("%s: took longer than %d ms", what, limit_ms) :
+		psprintf("%s: %s", what, error->message);
+	FreeErrorData(error);
 	return failure;
 }
 
@@ -252,6 +312,7 @@ describe_error(const ErrorData *error)
 static void
 end_top_level(void)
 {
+	at_top_level = false;
 	disable_timeout(STATEMENT_TIMEOUT, false);
 	refuse_cancels();
 	if (IsTransactionState())
@@ -271,6 +332,7 @@ guard_run_top_level(GuardedStep step, void *arg, int timeout_ms, int *sqlstate)
 	PG_TRY();
 	{
 		cancellable = true;
+		at_top_level = true;
 		if (timeout_ms > 0)
 			enable_timeout_after(STATEMENT_TIMEOUT, timeout_ms);
 		step(arg);
@@ -285,6 +347,7 @@ guard_run_top_level(GuardedStep step, void *arg, int timeout_ms, int *sqlstate)
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
 		FlushErrorState();
+		at_top_level = false;
 		undo_step(true, NULL);
 		MemoryContextSwitchTo(caller);
 		RESUME_INTERRUPTS();

@@ -45,6 +45,15 @@ extern char *guard_run_top_level(GuardedStep step, void *arg, int timeout_ms,
 								 int *sqlstate);
 
 /*
+ * For who must know which error it was: NULL if the step went well.  In a step
+ * of guard_run_top_level(), where no transaction is open, guard_try() makes one
+ * and guard_try_command() makes none; the time limit is that step's, and a
+ * cancel is meant for all of it.
+ */
+extern ErrorData *guard_try(GuardedStep step, void *arg);
+extern ErrorData *guard_try_command(GuardedStep step, void *arg);
+
+/*
  * Writes the message of a step that failed, as guard_run() returned it, to the
  * log: while a step fails in the same way, once a minute at most, however many
  * others fail in turn with it.

@@ -68,6 +68,7 @@ is( query("SELECT object FROM ($members) AS m
 		LEFT JOIN pg_type AS t ON m.classid = 'pg_type'::regclass AND t.oid = m.objid
 		WHERE coalesce(p.proname, c.relname, t.typname) !~ '^_?dbmaint_'
 			AND coalesce(p.proname, c.relname, t.typname) !~ '^_?performance_metrics'
+			AND coalesce(p.proname, c.relname, t.typname) NOT IN ('create_future_partitions', 'drop_old_partitions')
 		ORDER BY 1"),
 	'', 'every name is one of ours');
 is(query("SELECT c.relname FROM ($relations) AS c WHERE c.relkind = 'r'
@@ -76,10 +77,11 @@ is(query("SELECT c.relname FROM ($relations) AS c WHERE c.relkind = 'r'
 
 # What PUBLIC may call: pure functions of their arguments, the list of metrics,
 # which is in the documentation, and what asks for jobs on the caller's own
-# tables (070 to 073 have more of that).
+# tables (070 to 073 have more of that) or makes and drops their partitions.
 is( query("SELECT p.oid::regprocedure FROM ($functions) AS p
 		WHERE EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a WHERE a.grantee = 0)
-			AND p.provolatile <> 'i' AND p.proname NOT IN ('dbmaint_metrics', 'dbmaint_enqueue', 'dbmaint_cancel_job', 'dbmaint_job_progress')"),
+			AND p.provolatile <> 'i' AND p.proname NOT IN ('dbmaint_metrics', 'dbmaint_enqueue', 'dbmaint_cancel_job', 'dbmaint_job_progress',
+				'create_future_partitions', 'drop_old_partitions', 'dbmaint_set_partition_policy', 'dbmaint_drop_partition_policy')"),
 	'', 'PUBLIC may call no function that reveals anything');
 is( query("SELECT c.relname FROM ($relations) AS c
 		WHERE EXISTS (SELECT FROM aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) AS a WHERE a.grantee = 0)
@@ -117,6 +119,8 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_rules_changed dbmaint_enter_rule dbmaint_remember_dropped_rule dbmaint_replace_seeded_rule dbmaint_drop_all_rules
   dbmaint_add_job dbmaint_take_job dbmaint_take_left_job dbmaint_keep_job_journal dbmaint_put_back_job dbmaint_cut_job_history
   dbmaint_find_job dbmaint_drop_pending_job dbmaint_progress_of_job
+  dbmaint_record_partition_set dbmaint_record_partition_policy dbmaint_forget_partition_policy dbmaint_queue_partition_jobs
+  dbmaint_retirement_state dbmaint_note_retiring dbmaint_forget_retiring dbmaint_left_retiring
   dbmaint_store_pools dbmaint_store_pool_settings dbmaint_pool_command dbmaint_send_pool_command
   dbmaint_concurrent_leftovers dbmaint_reindex_journal dbmaint_reindex_leftovers
   dbmaint_add_channel dbmaint_change_channel dbmaint_enable_channel dbmaint_drop_channel dbmaint_test_channel
@@ -362,6 +366,7 @@ query('CREATE TABLE public.later (i int PRIMARY KEY); ALTER DATABASE trapped SET
 query("SELECT FROM target.dbmaint_run_due(now() + interval '41 days')", 'trapped');
 is(query('SELECT kind, attribute FROM target.dbmaint_changes ORDER BY 1', 'trapped'), "session_setting|app.password\ntable|created", 'nor was a change missed');
 query('SELECT * FROM target.dbmaint_run_due(now())', 'trapped');
+query('CREATE TABLE public.months (at timestamptz) PARTITION BY RANGE (at)', 'trapped');
 foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"dbmaint_response_time('1 hour'::interval)",
 	"dbmaint_response_time(now() - interval '2 days', now())",
@@ -389,6 +394,19 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	'dbmaint_cancel_job(2::bigint)',
 	"dbmaint_reindex_journal('public.later'::regclass::oid)",
 	"dbmaint_reindex_leftovers('public.later'::regclass::oid, '[]'::jsonb)",
+	"create_future_partitions('public.months'::regclass, 3, '1 month'::text, 'UTC'::text, NULL::text, true, 'move'::text, false, '1 s'::interval, '2026-01-15'::timestamptz)",
+	"drop_old_partitions('public.months'::regclass, 1, false, false, NULL::name, '1 s'::interval, now())",
+	"drop_old_partitions('public.months'::regclass, '1 day'::interval, true, false, NULL::name, '1 s'::interval, now())",
+	"dbmaint_set_partition_policy('public.months'::regclass, 3, '1 day'::interval, NULL::bigint, NULL::text, NULL::text, NULL::text, 'skip'::text, true, true, NULL::name, true)",
+	'dbmaint_queue_partition_jobs(now(), true)',
+	'dbmaint_partition_work(now())',
+	'dbmaint_partitions(NULL::regclass)',
+	'dbmaint_partition_health(now())',
+	"dbmaint_note_retiring('public.later'::regclass::oid, 'public.months'::regclass::oid, NULL::text, NULL::text, 1::bigint)",
+	"dbmaint_left_retiring('public.months'::regclass::oid)",
+	"dbmaint_retirement_state('public.later'::regclass::oid, 'public.months'::regclass::oid, 'public.later'::text)",
+	"dbmaint_forget_retiring('public.later'::regclass::oid)",
+	"dbmaint_drop_partition_policy('public.months'::regclass)",
 	"dbmaint_forecast('commits'::text, '1 day'::interval, now(), 0.9::float8)",
 	"dbmaint_forecast('commits'::text, '30 days'::interval, now() + interval '40 days', 0.9::float8)",
 	"dbmaint_capacity('1 day'::interval, now() + interval '30 days')",

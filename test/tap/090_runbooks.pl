@@ -199,7 +199,9 @@ $node->safe_psql('postgres', 'CREATE DATABASE runbooks');
 $node->safe_psql('postgres', 'CREATE DATABASE readme');
 $node->safe_psql('postgres', 'CREATE DATABASE app');
 $node->safe_psql('runbooks',
-	'CREATE EXTENSION pg_stat_statements; CREATE EXTENSION dbmaint');
+	q{CREATE EXTENSION pg_stat_statements; CREATE EXTENSION dbmaint;
+	CREATE TABLE transactions_partitioned (id bigint, at timestamptz NOT NULL) PARTITION BY RANGE (at);
+	SELECT create_future_partitions('transactions_partitioned', 0, '1 month')});
 
 ok( $node->poll_query_until(
 		'runbooks', q{

@@ -1,0 +1,58 @@
+-- A default partition that holds rows of a new range: 'error', 'skip', 'move'.
+SET client_min_messages = warning;
+CREATE EXTENSION dbmaint;
+RESET client_min_messages;
+\set SHOW_CONTEXT never
+CREATE TABLE m (id bigint GENERATED ALWAYS AS IDENTITY, at timestamptz, v text, w text GENERATED ALWAYS AS (v || '!') STORED) PARTITION BY RANGE (at);
+CREATE TABLE m_2026_01 PARTITION OF m FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');
+CREATE TABLE m_default (w text GENERATED ALWAYS AS (v || '!') STORED, v text, id bigint NOT NULL, at timestamptz);
+ALTER TABLE m ATTACH PARTITION m_default DEFAULT;
+INSERT INTO m (at, v) VALUES ('2026-02-05 00:00+00', 'feb'), ('2026-02-28 23:59:59.999999+00', 'feb'), ('2026-04-01 00:00+00', 'apr'), (NULL, 'no key'), ('infinity', 'never');
+
+-- without rows in the way
+SELECT partition_name, status FROM create_future_partitions('m', 0, as_of => '2026-03-15 00:00+00');
+-- with
+SELECT * FROM create_future_partitions('m', 3, as_of => '2026-01-15 00:00+00');
+SELECT count(*) FROM pg_inherits WHERE inhparent = 'm'::regclass;
+SELECT * FROM create_future_partitions('m', 3, default_rows => 'skip', as_of => '2026-01-15 00:00+00');
+SELECT * FROM create_future_partitions('m', 4, default_rows => 'skip', as_of => '2026-01-15 00:00+00');
+SELECT * FROM create_future_partitions('m', 4, default_rows => 'move', dry_run => true, as_of => '2026-01-15 00:00+00');
+SELECT * FROM create_future_partitions('m', 4, default_rows => 'move', as_of => '2026-01-15 00:00+00');
+SELECT tableoid::regclass, id, at AT TIME ZONE 'UTC' AS at, v, w FROM m ORDER BY id;
+-- nothing of the work is left behind
+SELECT conrelid::regclass, conname FROM pg_constraint WHERE conname IN ('dbmaint_range', 'dbmaint_excluded_ranges');
+
+-- a default partition of many pages: scanned for its rows before and after it is locked, and once for five new ones
+CREATE TABLE big (at date, filler text) PARTITION BY RANGE (at);
+CREATE TABLE big_default PARTITION OF big DEFAULT;
+INSERT INTO big SELECT '2020-01-01', repeat('x', 1000) FROM generate_series(1, 2000);
+BEGIN;
+SELECT partition_name, status FROM create_future_partitions('big', 4, '1 month', as_of => '2026-01-15 00:00+00');
+SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'big_default';
+COMMIT;
+SELECT conrelid::regclass, conname FROM pg_constraint WHERE conname IN ('dbmaint_range', 'dbmaint_excluded_ranges');
+
+-- a default partition that is partitioned itself
+CREATE TABLE sub (at date, i int) PARTITION BY RANGE (at);
+CREATE TABLE sub_default PARTITION OF sub DEFAULT PARTITION BY LIST (i);
+CREATE TABLE sub_default_1 PARTITION OF sub_default FOR VALUES IN (1);
+INSERT INTO sub VALUES ('2026-01-01', 1), ('2026-03-01', 1);
+SELECT partition_name, status FROM create_future_partitions('sub', 1, '1 month', default_rows => 'move', as_of => '2026-01-15 00:00+00');
+SELECT tableoid::regclass, at FROM sub ORDER BY at;
+
+-- rows that a foreign key refers to are not moved
+CREATE TABLE referred (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE referred_default PARTITION OF referred DEFAULT;
+CREATE TABLE refers (id int, at date, FOREIGN KEY (id, at) REFERENCES referred ON DELETE CASCADE);
+INSERT INTO referred VALUES (1, '2026-01-05');
+INSERT INTO refers VALUES (1, '2026-01-05');
+SELECT * FROM create_future_partitions('referred', 1, '1 month', default_rows => 'move', as_of => '2026-01-15 00:00+00');
+SELECT count(*) FROM refers;
+-- a trigger that keeps a row keeps the partition from coming
+CREATE FUNCTION keep() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$;
+CREATE TABLE kept (at date) PARTITION BY RANGE (at);
+CREATE TABLE kept_default PARTITION OF kept DEFAULT;
+INSERT INTO kept VALUES ('2026-01-05');
+CREATE TRIGGER keep BEFORE DELETE ON kept_default FOR EACH ROW EXECUTE FUNCTION keep();
+SELECT * FROM create_future_partitions('kept', 1, '1 month', default_rows => 'move', as_of => '2026-01-15 00:00+00');
+SELECT count(*) FROM pg_inherits WHERE inhparent = 'kept'::regclass;

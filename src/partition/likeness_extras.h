@@ -1,0 +1,26 @@
+/*-------------------------------------------------------------------------
+ *
+ * likeness_extras.h
+ *		What CREATE TABLE (LIKE ...) leaves out.
+ *
+ * src/partition/likeness_extras.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBMAINT_LIKENESS_EXTRAS_H
+#define DBMAINT_LIKENESS_EXTRAS_H
+
+#include "partition/likeness.h"
+
+/*
+ * Gives the new table what the model has: privileges, statistics targets and
+ * options of columns, row security and its policies, replica identity, comment
+ * and publications.
+ */
+extern void likeness_extras(Likeness *likeness, Relation model, Oid table,
+							const char *quoted);
+
+/* The bound of a partition as ATTACH PARTITION wants it. */
+extern char *likeness_bound_text(Oid partition);
+
+#endif							/* DBMAINT_LIKENESS_EXTRAS_H */

@@ -1,0 +1,79 @@
+/*-------------------------------------------------------------------------
+ *
+ * owner.c
+ *		Doing things as the owner of a table.
+ *
+ * src/partition/owner.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "executor/spi.h"
+#include "partition/owner.h"
+#include "settings.h"
+#include "utils/guc.h"
+
+void
+owner_begin(Oid role, AsOwner *before)
+{
+	GetUserIdAndSecContext(&before->user, &before->context);
+	SetUserIdAndSecContext(role, before->context | SECURITY_RESTRICTED_OPERATION);
+	before->nest = NewGUCNestLevel();
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	/* what a statement does not name is the database's, not the session's */
+	(void) set_config_option("default_tablespace", "", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+
+	/*
+	 * what could be in use was locked before: the rest fails sooner than it
+	 * waits
+	 */
+	(void) set_config_option("lock_timeout", psprintf("%d", setting_max_lock_wait_ms), PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+void
+owner_end(const AsOwner *before)
+{
+	AtEOXact_GUC(false, before->nest);
+	SetUserIdAndSecContext(before->user, before->context);
+}
+
+uint64
+owner_run(Oid role, const char *sql)
+{
+	AsOwner		before;
+	uint64		rows;
+	int			result;
+
+	owner_begin(role, &before);
+	SPI_connect();
+	result = SPI_execute(sql, false, 0);
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+	rows = SPI_processed;
+	SPI_finish();
+	owner_end(&before);
+	return rows;
+}
+
+bool
+owner_ask(Oid role, const char *sql, int64 *answer)
+{
+	AsOwner		before;
+	bool		isnull = true;
+	int			result;
+
+	owner_begin(role, &before);
+	SPI_connect();
+	result = SPI_execute(sql, false, 1);
+	if (result < 0)
+		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
+	if (SPI_processed > 0)
+		*answer = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	SPI_finish();
+	owner_end(&before);
+	return !isnull;
+}

@@ -1,0 +1,37 @@
+/*-------------------------------------------------------------------------
+ *
+ * owner.h
+ *		Doing things as the owner of a table.
+ *
+ * A function in a partition key, a CHECK or an index, a trigger: whatever code
+ * a table's owner left there runs with his rights and no others, in a
+ * security-restricted operation and with a search_path that he cannot fill.
+ *
+ * src/partition/owner.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBMAINT_OWNER_H
+#define DBMAINT_OWNER_H
+
+typedef struct AsOwner
+{
+	Oid			user;
+	int			context;
+	int			nest;
+} AsOwner;
+
+/*
+ * From the one to the other everything is done as the role.  An error ends it
+ * with the transaction or subtransaction.
+ */
+extern void owner_begin(Oid role, AsOwner *before);
+extern void owner_end(const AsOwner *before);
+
+/* Runs one statement as the role; returns how many rows it gave or changed. */
+extern uint64 owner_run(Oid role, const char *sql);
+
+/* Runs a query as the role, of one row with one number; false if it is NULL. */
+extern bool owner_ask(Oid role, const char *sql, int64 *answer);
+
+#endif							/* DBMAINT_OWNER_H */

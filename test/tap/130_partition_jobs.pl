@@ -1,0 +1,188 @@
+# Policies: the sampler queues what is due, the runner makes partitions and
+# retires them, each set apart from the others, whatever is in the way.
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Jobs;
+use Samplers;
+use Test::More;
+
+my $node = new_server('primary', conf => "dbmaint.signals_interval = 1s\ndbmaint.objects_interval = 1s\n");
+$node->safe_psql('postgres', q{
+	CREATE ROLE app;
+	GRANT ALL ON SCHEMA public TO app;
+	CREATE SCHEMA attic AUTHORIZATION app;
+	CREATE EXTENSION dbmaint;
+});
+
+sub value { return $node->safe_psql('postgres', $_[0]); }
+
+# A table of months, from that many before this one to that many after it.
+sub make_months
+{
+	my ($table, $before, $after, $rest) = @_;
+	$node->safe_psql('postgres', qq{
+		SET ROLE app;
+		SET TimeZone = 'UTC';
+		CREATE TABLE $table (at timestamptz NOT NULL, id int) PARTITION BY RANGE (at);
+		DO \$\$
+		BEGIN
+			FOR i IN -$before .. $after LOOP
+				EXECUTE format('CREATE TABLE %I PARTITION OF $table FOR VALUES FROM (%L) TO (%L)',
+					'$table' || to_char(date_trunc('month', now()) + i * interval '1 month', '_YYYY_MM'),
+					date_trunc('month', now()) + i * interval '1 month', date_trunc('month', now()) + (i + 1) * interval '1 month');
+			END LOOP;
+		END \$\$;
+		@{[$rest // '']}
+	});
+	return;
+}
+
+sub partitions { return value("SELECT count(*) FROM pg_inherits WHERE inhparent = '$_[0]'::regclass"); }
+
+sub wait_for_partitions
+{
+	my ($table, $count, $what) = @_;
+	ok($node->poll_query_until('postgres', "SELECT count(*) = $count FROM pg_inherits WHERE inhparent = '$table'::regclass"), $what)
+	  or diag(value("SELECT kind, state, message, output FROM dbmaint_job_history"));
+	return;
+}
+
+sub set_policy
+{
+	my ($table, $arguments) = @_;
+	$node->safe_psql('postgres', "SET ROLE app; SELECT dbmaint_set_partition_policy('$table', $arguments)");
+	return;
+}
+
+sub wait_until
+{
+	my ($sql, $what) = @_;
+	return ok($node->poll_query_until('postgres', $sql), $what);
+}
+
+my $log = log_position($node);
+
+#
+# One set that cannot be helped, before all others; and one for each way.
+#
+make_months('aaa', 0, 0, 'CREATE TABLE aaa_default PARTITION OF aaa DEFAULT;');
+$node->safe_psql('postgres', q{INSERT INTO aaa VALUES (date_trunc('month', now()) + interval '1 month 1 day', 1)});
+set_policy('aaa', "2");
+make_months('plain', 4, 0);
+set_policy('plain', "3, interval '2 months'");
+make_months('beside', 4, 0, 'CREATE TABLE beside_default PARTITION OF beside DEFAULT;');
+set_policy('beside', "3, interval '2 months', default_rows => 'move'");
+$node->safe_psql('postgres', q{INSERT INTO beside VALUES (now() + interval '40 days', 1), (now() + interval '45 days', 2), ('infinity', 3)});
+make_months('moved', 4, 3);
+set_policy('moved', "3, interval '2 months', move_to_schema => 'attic'");
+make_months('kept', 4, 3);
+set_policy('kept', "3, interval '2 months', detach_only => true");
+make_months('idle', 1, 3);
+set_policy('idle', '3');
+make_months('off', 4, 0);
+set_policy('off', "3, interval '2 months', enabled => false");
+
+wait_for_partitions('plain', 6, 'what is missing is made, what is old is dropped');
+is(value("SELECT count(*) FROM pg_class WHERE relname ~ '^plain_' AND relkind = 'r'"), 6, 'and gone for good');
+wait_for_partitions('beside', 7, 'beside a default partition, too');
+is(value('SELECT count(*), count(*) FILTER (WHERE tableoid = \'beside_default\'::regclass) FROM beside'), '3|1',
+	'with the rows that it held, each in its place');
+wait_for_partitions('moved', 6, 'old partitions are detached');
+is(value("SELECT count(*) FROM pg_class WHERE relnamespace = 'attic'::regnamespace"), 2, 'and moved');
+wait_for_partitions('kept', 6, 'or only detached');
+is(value("SELECT count(*) FROM pg_class WHERE relname ~ '^kept_' AND relkind = 'r'"), 8, 'and kept');
+wait_until(q{SELECT count(*) = 0 FROM dbmaint_retiring_partitions}, 'no note is left');
+is(partitions('off'), 5, 'a disabled policy does nothing');
+is(value(q{SELECT count(*) FROM dbmaint_job_history WHERE target = 'public.idle'}), 0, 'where nothing is to be done nothing is queued');
+is(value(q{SELECT string_agg(DISTINCT pg_get_userbyid(relowner)::text, ',') FROM pg_class WHERE relname ~ '^(plain|beside)_'}), 'app',
+	'all of it is the owner\'s');
+is(value(q{SELECT string_agg(DISTINCT requested_by, ',') FROM dbmaint_job_history}), 'app', 'in whose name the jobs ran');
+is( value(q{
+		SELECT count(*) FROM dbmaint_job_history AS d WHERE d.kind = 'partition_drop' AND EXISTS
+			(SELECT FROM dbmaint_job_history AS c WHERE c.kind = 'partition_create' AND c.target = d.target AND c.ended_at > d.started_at)}),
+	0, 'creation comes first');
+like(log_since($node, $log), qr/dbmaint: partition "public\.plain_\d+_\d+" of "public\.plain", from \S.* to \S.*, \d+ bytes: dropped/,
+	'the log says what was dropped');
+
+# the set that cannot be helped says why, and is not tried all the time
+wait_until(q{SELECT last_error LIKE 'partition "aaa_____\___" was skipped: default partition "aaa_default" holds 1 rows%' FROM dbmaint_partition_health() WHERE parent_table = 'public.aaa'},
+	'the error of a set is known');
+like(value(q{SELECT status || ': ' || detail FROM dbmaint_partition_health() WHERE parent_table = 'public.aaa'}),
+	qr/^critical: The next period has no partition\. .*The last job failed: partition/, 'and judged');
+is(value(q{SELECT premade || ' ' || missing || ' ' || status FROM dbmaint_partition_health() WHERE parent_table = 'public.plain'}), '3 0 ok',
+	'where all is well, too');
+is(value(q{SELECT premade_for > interval '80 days' FROM dbmaint_partition_health() WHERE parent_table = 'public.plain'}), 't',
+	'for how long is known');
+is(value(q{SELECT count(*) FROM dbmaint_job_history WHERE target = 'public.aaa'}), 1, 'one attempt is enough for now');
+is(partitions('aaa'), 3, 'the others of the set are there');
+wait_until(q{SELECT severity IN ('warning', 'critical') FROM dbmaint_alerts() WHERE metric = 'premade_partitions' AND instance ~ 'off'},
+	'the alert on too few partitions fires, where a policy is disabled');
+is(value(q{SELECT count(*) FROM dbmaint_alerts() WHERE metric = 'premade_partitions' AND instance ~ '(plain|beside)'}), 0, 'and not where they are made');
+like(value(q{SELECT status || ': ' || detail FROM dbmaint_health() WHERE check_name = 'partitions'}), qr/^critical: public\.aaa: The next period has no partition/,
+	'and so does the health check');
+
+#
+# A transaction that goes on: nobody waits behind a detach, and it comes to
+# its end with the transaction.
+#
+make_months('busy', 4, 3);
+my $reader = session($node, 'postgres', 'BEGIN; SELECT count(*) FROM busy');
+set_policy('busy', "3, interval '2 months'");
+wait_until(q{SELECT count(*) = 1 FROM dbmaint_jobs WHERE target = 'public.busy' AND state = 'running'}, 'a detach waits for a reader');
+wait_until(q{SELECT detach_pending ~ 'public.busy_\d+_\d+' FROM dbmaint_partition_health() WHERE parent_table = 'public.busy'}, 'and is pending');
+is(value(q{SET statement_timeout = '2s'; INSERT INTO busy VALUES (now(), 1); SELECT count(*) FROM busy}), 1, 'others write and read');
+$reader->{in} .= "COMMIT;\n";
+leave($reader);
+wait_for_partitions('busy', 6, 'it is finalized when the reader is gone');
+wait_until(q{SELECT count(*) = 0 FROM dbmaint_retiring_partitions}, 'and dropped');
+
+#
+# What a foreign key refers to stays, and says so.
+#
+make_months('bills', 4, 3, q{
+	ALTER TABLE bills ADD PRIMARY KEY (id, at);
+	INSERT INTO bills VALUES (date_trunc('month', now()) - interval '100 days', 1);
+	CREATE TABLE lines (id int, at timestamptz, FOREIGN KEY (id, at) REFERENCES bills);
+	INSERT INTO lines SELECT id, at FROM bills;
+});
+set_policy('bills', "3, interval '2 months'");
+wait_until(q{SELECT last_error ~ 'foreign key' FROM dbmaint_partition_health() WHERE parent_table = 'public.bills'}, 'rows that are referred to stay');
+is(value('SELECT count(*) FROM bills'), 1, 'all of them');
+
+#
+# Somebody else's pending detach is reported, and left alone.
+#
+make_months('theirs', 1, 3);
+$reader = session($node, 'postgres', 'BEGIN; SELECT count(*) FROM theirs');
+my $oldest = value(q{SELECT min(partition_name) FROM dbmaint_partitions('theirs')});
+my (undef, undef, $stderr) = $node->psql('postgres', "SET lock_timeout = '100ms'; ALTER TABLE theirs DETACH PARTITION $oldest CONCURRENTLY");
+like($stderr, qr/lock timeout/, 'somebody else gives a detach up');
+leave($reader);
+set_policy('theirs', '4');
+wait_for_partitions('theirs', 6, 'a set with a pending detach gets its partitions');
+is(value(q{SELECT status || ' ' || detach_pending FROM dbmaint_partition_health() WHERE parent_table = 'public.theirs'}), "critical $oldest",
+	'and its state is told');
+
+#
+# Who may ask for a job: the owner, with a policy.
+#
+my ($status, $stdout);
+$node->safe_psql('postgres', 'CREATE ROLE other');
+($status, $stdout, $stderr) = $node->psql('postgres', q{SET ROLE other; SELECT dbmaint_enqueue('partition_drop', 'plain')}, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($stderr, qr/42501/, 'nobody but the owner asks for partition_drop');
+($status, $stdout, $stderr) = $node->psql('postgres', q{SELECT dbmaint_enqueue('partition_create', 'lines')}, extra_params => [ '-v', 'VERBOSITY=verbose' ]);
+like($stderr, qr/42809.*is not a partitioned table/, 'a plain table is none');
+my $job = enqueue($node, 'postgres', 'partition_create', 'off', '{}', 'app');
+ends_as($node, 'postgres', $job, qr/^done$/, 'without a policy nothing is done');
+is(partitions('off'), 5, 'indeed');
+$job = enqueue($node, 'postgres', 'partition_drop', 'idle', '{}', 'app');
+ends_as($node, 'postgres', $job, qr/^done$/, 'nor where none is too old');
+is(partitions('idle'), 5, 'indeed');
+
+$node->stop;
+done_testing();
