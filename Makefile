@@ -93,8 +93,11 @@ DATA_built = $(EXTENSION)--$(EXTVERSION).sql
 #	NETWORK_MODULES	the rooms that have one; the library is dbmaint_<room>
 #	MODULE_LIBS_<room>	what it links
 #	MODULE_CPPFLAGS_<room>	where the headers are
+#	MODULE_PARTS_<room>	files of the room that it has a copy of: the server
+#				shows none of one library's functions to another one
 NETWORK_MODULES = notify pool
 MODULE_LIBS_notify = -lcurl
+MODULE_PARTS_pool = src/pool/answer.o src/pool/reason.o
 MODULE_CPPFLAGS_pool = -I$(shell $(PG_CONFIG) --includedir)
 MODULE_LIBS_pool = -L$(shell $(PG_CONFIG) --libdir) -lpq -lpthread
 NETWORK_LIBRARIES = $(NETWORK_MODULES:%=dbmaint_%$(DLSUFFIX))
@@ -141,7 +144,7 @@ define NETWORK_MODULE_RULES
 MODULE_OBJS_$(1) = $$(patsubst %.c,%.o,$$(sort $$(wildcard src/$(1)/module/*.c)))
 $$(MODULE_OBJS_$(1)): $$(sort $$(wildcard src/*.h src/*/*.h src/*/module/*.h src/*.def)) Makefile
 $$(MODULE_OBJS_$(1)): override CPPFLAGS += $$(MODULE_CPPFLAGS_$(1))
-dbmaint_$(1)$$(DLSUFFIX): $$(MODULE_OBJS_$(1))
+dbmaint_$(1)$$(DLSUFFIX): $$(MODULE_OBJS_$(1)) $$(MODULE_PARTS_$(1))
 	$$(CC) $$(CFLAGS) $$^ $$(LDFLAGS) $$(LDFLAGS_SL) -shared -o $$@ $$(MODULE_LIBS_$(1))
 endef
 $(foreach room,$(NETWORK_MODULES),$(eval $(call NETWORK_MODULE_RULES,$(room))))
