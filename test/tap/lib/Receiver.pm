@@ -112,7 +112,8 @@ sub new_notifying_server
 	my ($name, %options) = @_;
 	my $node = PostgreSQL::Test::Cluster->new($name);
 
-	$node->init(%{ $options{init} // {} });
+	# versions differ in the encoding without a locale
+	$node->init(extra => [ '--encoding', 'UTF8' ], %{ $options{init} // {} });
 	$node->append_conf('postgresql.conf', qq{
 shared_preload_libraries = 'dbmaint'
 dbmaint.sample_interval = 1s
@@ -213,7 +214,8 @@ sub test_message
 		evidence => { statements => [ { queryid => -42, calls => 7 } ] },
 		texts => { '-42' => 'SELECT secret_text FROM orders' },
 		%fields);
-	return JSON::PP->new->canonical->encode(\%message);
+	# the server is sent bytes, whatever psql's caller makes of characters
+	return JSON::PP->new->canonical->ascii->encode(\%message);
 }
 
 # Queues a message straight into a channel's outbox; for what needs no rules.
@@ -238,6 +240,10 @@ sub make_certificates
 
 	$run->('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=test CA',
 		'-keyout', "$dir/ca.key", '-out', "$dir/ca.crt");
+	# one way or the other, by the version of openssl
+	my $help = join '', run_command([ 'openssl', 'x509', '-help' ]);
+	my @expired = $help =~ /-not_after/ ?
+	  ('-not_before', '20200101000000Z', '-not_after', '20200201000000Z') : ('-days', '-1');
 	my %names = (good => 'IP:127.0.0.1,DNS:localhost', other => 'DNS:other.example.com', expired => 'IP:127.0.0.1');
 	foreach my $name (sort keys %names)
 	{
@@ -246,7 +252,7 @@ sub make_certificates
 			'-keyout', "$dir/$name.key", '-out', "$dir/$name.csr");
 		$run->('openssl', 'x509', '-req', '-in', "$dir/$name.csr", '-CA', "$dir/ca.crt", '-CAkey', "$dir/ca.key",
 			'-CAcreateserial', '-extfile', "$dir/$name.ext", '-out', "$dir/$name.crt",
-			$name eq 'expired' ? ('-days', '-1') : ('-days', '30'));
+			$name eq 'expired' ? @expired : ('-days', '30'));
 	}
 	$run->('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '30', '-subj', '/CN=self',
 		'-addext', 'subjectAltName=IP:127.0.0.1', '-keyout', "$dir/self.key", '-out', "$dir/self.crt");
