@@ -102,6 +102,16 @@ SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, '-1 s');
 SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, NULL);
 SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, '0', 'orders');
 SELECT dbmaint_set_rule('dead_ratio_pct', 'warning', '>', 1, '0', NULL);
+-- huge instances: as long as can be, longer, and such as no compression makes short
+SELECT dbmaint_set_rule('dead_ratio_pct', 'warning', '>', 1, '0', string_agg(md5(i::text), '')) FROM generate_series(1, 32) AS i;
+SELECT length(instance), dbmaint_drop_rule(metric, severity, instance) FROM dbmaint_alert_rules WHERE length(instance) > 100;
+SELECT dbmaint_set_rule('dead_ratio_pct', 'warning', '>', 1, '0', repeat('x', 1025));
+SELECT dbmaint_set_rule('dead_ratio_pct', 'warning', '>', 1, '0', string_agg(md5(i::text), '')) FROM generate_series(1, 320) AS i;
+SELECT dbmaint_set_rule('dead_ratio_pct', 'warning', '>', 1, '0', repeat('ä', 513));
+\set VERBOSITY sqlstate
+INSERT INTO dbmaint_alert_rules (metric, instance, severity, comparison, threshold) SELECT 'dead_ratio_pct', string_agg(md5(i::text), ''), 'warning', '>', 1 FROM generate_series(1, 320) AS i;
+\set VERBOSITY default
+SELECT count(*) FROM dbmaint_rule_of('dead_ratio_pct', repeat('x', 100000), 'warning');
 SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, '0', options => '[]');
 SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, '0', options => NULL);
 SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, '0', options => '{"for": 1}');

@@ -8,7 +8,8 @@
 
 CREATE TABLE dbmaint_alert_rules (
     metric text NOT NULL,
-    instance text NOT NULL DEFAULT '*',
+    -- as long as a name whose every byte is escaped; longer ones do not fit into the index
+    instance text NOT NULL DEFAULT '*' CHECK (octet_length(instance) <= 1024),
     severity text NOT NULL CHECK (severity IN ('warning', 'critical', 'emergency')),
     comparison text NOT NULL CHECK (comparison IN ('>', '>=', '<', '<=')),
     threshold float8 CHECK (threshold > '-Infinity' AND threshold < 'Infinity'),

@@ -132,6 +132,8 @@ BEGIN
             THEN 'resolve_threshold is beyond the threshold'
         WHEN rule.instance IS NULL OR rule.instance = '' AND label IS NOT NULL
             THEN 'instance must be a name or a pattern'
+        WHEN octet_length(rule.instance) > 1024
+            THEN 'instance must not be longer than 1,024 bytes'
         WHEN rule.instance <> '*' AND label IS NULL
             THEN format('metric "%s" has no instances', rule.metric)
         WHEN rule.resolve_when_quiet IS NULL OR rule.enabled IS NULL

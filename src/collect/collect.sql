@@ -29,11 +29,12 @@ BEGIN
            count(*) FILTER (WHERE a.state LIKE 'idle in transaction%'),
            current_setting('max_connections'),
            count(*) FILTER (WHERE a.wait_event_type = 'Lock'),
-           -- what began while this statement looked has no negative age
-           max(greatest(extract(epoch FROM clock_timestamp() - a.xact_start), 0))
-               FILTER (WHERE a.xact_start IS NOT NULL) * 1000,
-           max(greatest(extract(epoch FROM clock_timestamp() - a.query_start), 0))
-               FILTER (WHERE a.state = 'active' AND a.query_start IS NOT NULL) * 1000,
+           -- what began while this statement looked has no negative age; none at
+           -- all is known to be well, so that an alert on the last one resolves
+           coalesce(max(greatest(extract(epoch FROM clock_timestamp() - a.xact_start), 0))
+               FILTER (WHERE a.xact_start IS NOT NULL), 0) * 1000,
+           coalesce(max(greatest(extract(epoch FROM clock_timestamp() - a.query_start), 0))
+               FILTER (WHERE a.state = 'active' AND a.query_start IS NOT NULL), 0) * 1000,
            count(*) FILTER (WHERE a.state = 'active' AND a.wait_event_type = 'LWLock'),
            count(*) FILTER (WHERE a.state = 'active' AND a.wait_event_type = 'IO'),
            count(*) FILTER (WHERE a.state = 'active' AND a.wait_event_type = 'Client'),

@@ -76,18 +76,20 @@ DECLARE
 BEGIN
     /*
      * Who has replayed all is not behind, whatever the last measured lag was:
-     * on a quiet primary that one stays.  Several standbys may have one name,
-     * and the worst one speaks for it.
+     * on a quiet primary that one stays.  Who does not replay, as pg_receivewal
+     * and a standby that has only just connected, has no lag that is known.
+     * Several standbys may have one name, and the worst one speaks for it.
      */
     RETURN QUERY
     SELECT m.metric, r.name, max(m.value)
       FROM (SELECT coalesce(nullif(s.application_name, ''), 'walsender') AS name,
-                   greatest(pg_wal_lsn_diff(at_lsn, s.replay_lsn), 0)::float8 AS bytes,
+                   CASE WHEN s.replay_lsn IS NOT NULL
+                        THEN greatest(pg_wal_lsn_diff(at_lsn, s.replay_lsn), 0)::float8 END AS bytes,
                    (1000 * extract(epoch FROM s.replay_lag))::float8 AS ms
               FROM pg_stat_replication AS s WHERE s.state <> 'backup') AS r
      CROSS JOIN LATERAL (VALUES
            ('replication_lag_bytes', r.bytes),
-           ('replication_lag_ms', CASE WHEN r.bytes = 0 THEN 0 ELSE r.ms END)) AS m(metric, value)
+           ('replication_lag_ms', CASE WHEN r.bytes = 0 THEN 0 WHEN r.bytes > 0 THEN r.ms END)) AS m(metric, value)
      GROUP BY m.metric, r.name;
 
     -- "synced" came with 17: a copy of the primary's slot, which nobody reads

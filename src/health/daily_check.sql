@@ -3,7 +3,9 @@
  * call, with its own limits and in its own order.
  *
  * The script compares strictly: a value at its limit passes.  Where it says
- * ALERT the status is critical, where it says WARNING it is warning.
+ * ALERT the status is critical, where it says WARNING it is warning.  Values
+ * are shown rounded so that none crosses its limit by that: times and hit
+ * ratios up, the efficiency of pools down.
  */
 
 CREATE FUNCTION dbmaint_daily_check_response_time(OUT value float8, OUT status text, OUT detail text)
@@ -20,7 +22,7 @@ BEGIN
     status := CASE WHEN samples = 0 THEN 'unknown' WHEN value > 100 THEN 'critical' ELSE 'ok' END;
     detail := CASE WHEN samples = 0 THEN 'No sample in the last 15 minutes: see dbmaint_status().'
                    WHEN value IS NULL THEN 'No client statement ended in the last 15 minutes.'
-                   WHEN value > 100 THEN format('Response time %s ms exceeds 100 ms threshold. Look at dbmaint_top_statements() and dbmaint_blocked().', round(value::numeric, 2))
+                   WHEN value > 100 THEN format('Response time %s ms exceeds 100 ms threshold. Look at dbmaint_top_statements() and dbmaint_blocked().', round(ceil(100 * value::numeric) / 100, 2))
                    ELSE format('Mean of %s samples of the last 15 minutes.', samples) END;
 END
 $$;
@@ -36,7 +38,7 @@ DECLARE
     worst text;
 BEGIN
     SELECT count(*), min(h.pool_efficiency),
-           string_agg(format('%s: %s %%', h.pool_name, round(h.pool_efficiency::numeric, 1)), ', ' ORDER BY h.pool_efficiency, h.pool_name)
+           string_agg(format('%s: %s %%', h.pool_name, trunc(h.pool_efficiency::numeric, 1)), ', ' ORDER BY h.pool_efficiency, h.pool_name)
                FILTER (WHERE h.pool_efficiency < 75)
       INTO pools, value, worst
       FROM @extschema@.dbmaint_pool_history AS h
@@ -85,7 +87,7 @@ BEGIN
     "limit" := 'at most 100 ms';
     BEGIN
         SELECT * INTO answer FROM @extschema@.dbmaint_daily_check_response_time();
-        value := round(answer.value::numeric, 2) || ' ms'; status := answer.status; detail := answer.detail;
+        value := round(ceil(100 * answer.value::numeric) / 100, 2) || ' ms'; status := answer.status; detail := answer.detail;
     EXCEPTION WHEN OTHERS THEN
         value := NULL; status := 'unknown'; detail := 'The check failed: ' || SQLERRM || '.';
     END;
@@ -98,7 +100,7 @@ BEGIN
             value := NULL; status := 'unknown'; detail := 'PgBouncer is not read. Ask its admin console: SHOW POOLS.';
         ELSE
             SELECT * INTO answer FROM @extschema@.dbmaint_daily_check_pools();
-            value := round(answer.value::numeric, 1) || ' %'; status := answer.status; detail := answer.detail;
+            value := trunc(answer.value::numeric, 1) || ' %'; status := answer.status; detail := answer.detail;
         END IF;
     EXCEPTION WHEN OTHERS THEN
         value := NULL; status := 'unknown'; detail := 'The check failed: ' || SQLERRM || '.';
@@ -130,7 +132,7 @@ BEGIN
     IF status = 'unknown' THEN
         value := NULL;
     ELSE
-        value := round(answer.lowest_hit_percent::numeric, 1) || ' %';
+        value := round(ceil(10 * answer.lowest_hit_percent::numeric) / 10, 1) || ' %';
         status := CASE WHEN value IS NULL THEN 'unknown' WHEN answer.lowest_hit_percent <= 90 THEN 'warning' ELSE 'ok' END;
         detail := CASE WHEN value IS NULL THEN 'No critical index was used in the last day.'
                        WHEN answer.lowest_hit_percent <= 90 THEN format('Read from outside the buffer cache: %s.', left(answer.below_90, 500))
