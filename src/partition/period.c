@@ -52,8 +52,18 @@ set_parse_period(const PartitionSet *set, const char *text)
 			interval->day != 0 ? PERIOD_DAYS : PERIOD_USECS;
 		period.count = interval->month != 0 ? interval->month :
 			interval->day != 0 ? interval->day : interval->time;
+
+		/*
+		 * 24 hours are a day, as they are when the period is inferred: else
+		 * the first partitions lay on another grid than the later ones
+		 */
+		if (period.unit == PERIOD_USECS && period.count % USECS_A_DAY == 0)
+		{
+			period.unit = PERIOD_DAYS;
+			period.count /= USECS_A_DAY;
+		}
 	}
-	if (set->key.kind == KEY_DATE && period.unit == PERIOD_USECS && period.count % USECS_A_DAY != 0)
+	if (set->key.kind == KEY_DATE && period.unit == PERIOD_USECS)
 		refuse_period(set, text);
 	if (period.count < 1 || (period.unit == PERIOD_MONTHS && period.count > 12 * 1000))
 		refuse_period(set, text);
