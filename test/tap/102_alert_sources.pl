@@ -214,7 +214,7 @@ is(reading('slot_lost', 'left'), '0', 'which is not lost');
 
 # pg_receivewal reads it, and replays nothing.
 my $receiver = IPC::Run::start(
-	[ 'pg_receivewal', '-D', PostgreSQL::Test::Utils::tempdir, '-d', $node->connstr('postgres') . ' application_name=receiver', '-S', 'left', '-s', '1', '--synchronous' ],
+	[ 'pg_receivewal', '-D', PostgreSQL::Test::Utils::tempdir, '-d', $node->connstr('postgres') . ' application_name=receiver', '-S', 'left', '-s', '1', '--synchronous', '--no-loop' ],
 	'>', '/dev/null', '2>', '/dev/null');
 until_true("SELECT coalesce(bool_and(state = 'streaming' AND flush_lsn = pg_current_wal_lsn()), false) FROM pg_stat_replication WHERE application_name = 'receiver'",
 	'a receiver takes what the slot kept');
