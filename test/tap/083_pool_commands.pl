@@ -98,7 +98,7 @@ is(sql(q{SELECT value FROM dbmaint_pool_settings() WHERE database = 'odd-name' A
 is(command('RESUME', 'odd-name'), 't|RESUME', 'and goes on');
 is(command('RESUME', 'odd-name'), 'f|unusable answer: database odd-name is not paused', 'once');
 is(command('PAUSE'), 't|PAUSE', 'all of it');
-is(command('PAUSE'), 'f|unusable answer: already suspended/paused', 'which is not undone by another PAUSE that is refused');
+like(command('PAUSE'), qr{^f\|unusable answer: already (?:suspended/)?paused$}, 'which is not undone by another PAUSE that is refused');
 is(sql(q{SELECT value FROM dbmaint_pool_settings() WHERE setting = 'pool_mode' AND database IS NULL}), 'session', 'it can be read meanwhile');
 is(command('RESUME'), 't|RESUME', 'and back');
 
