@@ -35,8 +35,8 @@ range_condition(const PartitionSet *set, const Range *range)
 {
 	const char *column = quote_identifier(set->column_name);
 
-	return psprintf("%s >= %s AND %s < %s", column, key_literal(&set->key, range->from),
-					column, key_literal(&set->key, range->to));
+	return psprintf("%s >= %s AND %s < %s%s", column, key_literal(&set->key, range->from),
+					column, key_literal(&set->key, range->to), set->others_present);
 }
 
 /* Rows of the default partition in the range, up to ROWS_COUNTED + 1 of them. */
@@ -110,9 +110,6 @@ judge_range(Creation *creation, Wanted *wanted)
 						 errhint("Drop the foreign key, move them, and add it again.")));
 			wanted->check = psprintf("CONSTRAINT " RANGE_CHECK " CHECK (%s IS NOT NULL AND %s)",
 									 quote_identifier(set->column_name), range_condition(set, &wanted->slot.range));
-			wanted->status = psprintf("%s: %s" INT64_FORMAT " rows moved from \"%s\"", wanted->status,
-									  rows > ROWS_COUNTED ? "more than " : "", Min(rows, ROWS_COUNTED),
-									  set_relation_name(set->default_partition));
 			break;
 	}
 }
@@ -220,9 +217,9 @@ excluding_check(const PartitionSet *set, const Range *span)
 {
 	const char *column = quote_identifier(set->column_name);
 
-	return psprintf("ALTER TABLE %s ADD CONSTRAINT " EXCLUDING_CHECK " CHECK (%s IS NULL OR %s < %s OR %s >= %s)",
+	return psprintf("ALTER TABLE %s ADD CONSTRAINT " EXCLUDING_CHECK " CHECK (%s IS NULL OR %s < %s OR %s >= %s%s)",
 					set_quoted_name(set->default_partition), column,
-					column, key_literal(&set->key, span->from), column, key_literal(&set->key, span->to));
+					column, key_literal(&set->key, span->from), column, key_literal(&set->key, span->to), set->others_absent);
 }
 
 /* Is there one, and does it count? */
@@ -246,10 +243,11 @@ find_excluding_check(const PartitionSet *set, bool *validated)
 /*
  * Each ATTACH scans the default partition, unless a CHECK says that there is
  * nothing to find.  Where none was made beforehand, attach_exclude(), several
- * of them share the one scan of a CHECK that is made now.
+ * of them share the one scan of a CHECK that is made now.  empty: there are
+ * none of their rows for sure.
  */
 static bool
-exclude_from_default(Creation *creation)
+exclude_from_default(Creation *creation, bool empty)
 {
 	const PartitionSet *set = creation->set;
 	Range		span = {0, 0};
@@ -262,7 +260,7 @@ exclude_from_default(Creation *creation)
 		drop_excluding_check(set);
 	}
 	if (count_attached(creation) < 2 || is_small(set->default_partition) ||
-		!span_of(creation, &span) || count_default_rows(set, &span, 1) > 0)
+		!span_of(creation, &span) || (!empty && count_default_rows(set, &span, 1) > 0))
 		return false;
 	owner_run(set->owner, excluding_check(set, &span));
 	return true;
@@ -346,14 +344,46 @@ written_columns(Oid relation)
 }
 
 static void
-move_rows(const PartitionSet *set, const Wanted *wanted)
+move_rows(const PartitionSet *set, Wanted *wanted)
 {
 	char	   *columns = written_columns(set->default_partition);
+	uint64		rows;
 
-	owner_run(set->owner,
-			  psprintf("WITH moved AS (DELETE FROM %s WHERE %s RETURNING %s) INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM moved",
-					   set_quoted_name(set->default_partition), range_condition(set, &wanted->slot.range),
-					   columns, wanted->quoted, columns, columns));
+	rows = owner_run(set->owner,
+					 psprintf("WITH moved AS (DELETE FROM %s WHERE %s RETURNING %s) INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM moved",
+							  set_quoted_name(set->default_partition), range_condition(set, &wanted->slot.range),
+							  columns, wanted->quoted, columns, columns));
+	wanted->status = psprintf("%s: " UINT64_FORMAT " rows moved from \"%s\"", wanted->status, rows,
+							  set_relation_name(set->default_partition));
+}
+
+/*
+ * Rows that came in while the lock was waited for: they are judged as the
+ * others were, only that the tables are there by now.  Returns whether the
+ * default partition holds nothing of what is to be attached.
+ */
+static bool
+judge_late_rows(Creation *creation)
+{
+	const PartitionSet *set = creation->set;
+	Range		span;
+
+	if (!span_of(creation, &span) || count_default_rows(set, &span, 1) == 0)
+		return true;
+	for (int i = 0; i < creation->count; i++)
+	{
+		Wanted	   *wanted = &creation->wanted[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (!wanted->to_create || wanted->check != NULL)
+			continue;
+		judge_range(creation, wanted);
+		if (!wanted->to_create)
+			owner_run(set->owner, psprintf("DROP TABLE %s RESTRICT", wanted->quoted));
+		else if (wanted->check != NULL)
+			owner_run(set->owner, psprintf("ALTER TABLE %s ADD %s", wanted->quoted, wanted->check));
+	}
+	return false;
 }
 
 void
@@ -361,15 +391,20 @@ attach_partitions(Creation *creation)
 {
 	PartitionSet *set = creation->set;
 	bool		has_default = OidIsValid(set->default_partition);
+	bool		validated = false;
 	bool		excluded;
+	bool		empty = true;
 
 	lock_neighbours(creation);
+	/* a CHECK has kept such rows out */
+	if (has_default && !(find_excluding_check(set, &validated) && validated))
+		empty = judge_late_rows(creation);
 	for (int i = 0; has_default && i < creation->count; i++)
 	{
 		if (creation->wanted[i].check != NULL)
 			move_rows(set, &creation->wanted[i]);
 	}
-	excluded = has_default && exclude_from_default(creation);
+	excluded = has_default && exclude_from_default(creation, empty);
 	for (int i = 0; i < creation->count; i++)
 	{
 		Wanted	   *wanted = &creation->wanted[i];

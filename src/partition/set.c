@@ -70,6 +70,29 @@ refuse(Relation parent, const char *detail)
 			 errhint("Its key must be a column of type timestamptz, timestamp, date, smallint, integer, bigint or uuid, or have one as the first of several.")));
 }
 
+/* Conditions on the columns of the key after the first. */
+static void
+read_other_columns(Relation parent, PartitionKey key, PartitionSet *set)
+{
+	StringInfoData present;
+	StringInfoData absent;
+
+	initStringInfo(&present);
+	initStringInfo(&absent);
+	for (int i = 1; i < key->partnatts; i++)
+	{
+		const char *column;
+
+		if (key->partattrs[i] == 0)
+			continue;
+		column = quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(parent), key->partattrs[i] - 1)->attname));
+		appendStringInfo(&present, " AND %s IS NOT NULL", column);
+		appendStringInfo(&absent, " OR %s IS NULL", column);
+	}
+	set->others_present = present.data;
+	set->others_absent = absent.data;
+}
+
 static void
 read_key(Relation parent, PartitionSet *set)
 {
@@ -96,6 +119,7 @@ read_key(Relation parent, PartitionSet *set)
 	set->column = key->partattrs[0];
 	set->column_name = pstrdup(NameStr(TupleDescAttr(RelationGetDescr(parent), set->column - 1)->attname));
 	set->column_count = key->partnatts;
+	read_other_columns(parent, key, set);
 	set->nullable = !TupleDescAttr(RelationGetDescr(parent), set->column - 1)->attnotnull;
 }
 

@@ -36,6 +36,10 @@ typedef struct PartitionSet
 								 * several */
 	char	   *column_name;
 	int			column_count;
+	char	   *others_present; /* " AND b IS NOT NULL" of the other columns,
+								 * and */
+	char	   *others_absent;	/* " OR b IS NULL": a row without one of them
+								 * has no partition but the default one */
 	bool		nullable;		/* rows without a key have no partition but
 								 * the default one */
 

@@ -128,9 +128,9 @@ system_or_bail('openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-day
 $bouncer->start;
 state_is($bouncer->console(sslmode => 'require'), 'TLS failed', qr/SSL/, 'wanted and not had');
 $bouncer->stop;
-# from 1.25 on it loads the system's certificates for servers, where it has none of its own
+# from 1.25 on it loads the system's certificates where it has none of its own, and there may be none
 $bouncer->configure(client_tls_sslmode => 'require', client_tls_key_file => "$files/key.pem", client_tls_cert_file => "$files/cert.pem",
-	server_tls_ca_file => "$files/cert.pem");
+	client_tls_ca_file => "$files/cert.pem", server_tls_ca_file => "$files/cert.pem");
 $bouncer->start;
 state_is($bouncer->console(sslmode => 'disable'), 'TLS failed', qr/SSL required/, 'had and not wanted');
 state_is($bouncer->console(sslmode => 'require'), 'ok', undef, 'with it');
