@@ -126,13 +126,14 @@ is(minute(7), 'firing warning 62.5', 'and fires after five minutes');
 client('stranger', 'app');
 pool_is('app', 'sv_active = 9');
 is(minute($_), 'firing warning 55.6', "55.6 % in minute $_ waits") foreach 8 .. 9;
-is(checks(), "critical 55.6 %\ncritical 55.6 %", '... the check is critical at once');
+# the daily check rounds towards what is worse, so that nothing passes a limit by rounding
+is(checks(), "critical 55.6 %\ncritical 55.5 %", '... the check is critical at once');
 is(minute(10), 'firing critical 55.6', 'and is critical after two minutes');
 
 client('stranger', 'app') foreach 1 .. 2;
 pool_is('app', 'sv_active = 11');
 is(minute(11), 'firing emergency 45.5', '45.5 % is an emergency at once');
-is(checks(), "emergency 45.5 %\ncritical 45.5 %", '... say the checks, too');
+is(checks(), "emergency 45.5 %\ncritical 45.4 %", '... say the checks, too');
 is( sql(q{SELECT instance, actions[1] FROM dbmaint_alerts() WHERE metric = 'pool_efficiency'}),
 	"app.$me|Immediate database team notification", "with the runbook's response");
 is( sql(q{SELECT count(*), max(worst_severity) FROM dbmaint_incidents WHERE metric = 'pool_efficiency'}), '1|emergency', 'all of it is one incident');
