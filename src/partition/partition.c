@@ -1,7 +1,8 @@
 /*-------------------------------------------------------------------------
  *
  * partition.c
- *		create_future_partitions() and drop_old_partitions(), for SQL.
+ *		create_future_partitions(), drop_old_partitions() and what
+ *		dbmaint_split_partition() would do, for SQL.
  *
  * src/partition/partition.c
  *
@@ -14,6 +15,7 @@
 #include "funcapi.h"
 #include "partition/create.h"
 #include "partition/drop.h"
+#include "partition/split.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -21,6 +23,7 @@
 
 #define CREATE_COLUMNS 4
 #define DROP_COLUMNS 5
+#define SPLIT_COLUMNS 3
 
 /* a window longer than this is not waited for in somebody's session */
 #define LONGEST_WINDOW_MS (24 * 60 * 60 * 1000)
@@ -29,6 +32,7 @@ PG_FUNCTION_INFO_V1(dbmaint_create_future_partitions);
 PG_FUNCTION_INFO_V1(dbmaint_drop_old_partitions_months);
 PG_FUNCTION_INFO_V1(dbmaint_drop_old_partitions_interval);
 PG_FUNCTION_INFO_V1(dbmaint_drop_old_partitions_values);
+PG_FUNCTION_INFO_V1(dbmaint_split_plan);
 
 static void
 refuse_null(FunctionCallInfo fcinfo, int argument, const char *name)
@@ -268,4 +272,33 @@ dbmaint_drop_old_partitions_values(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("keep_values must be at least 1")));
 	return drop_old_partitions(fcinfo, &request);
+}
+
+/* SQL: dbmaint_split_plan(regclass, text), see split.sql */
+Datum
+dbmaint_split_plan(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Split		split = {0};
+
+	InitMaterializedSRF(fcinfo, 0);
+	refuse_null(fcinfo, 0, "partition");
+	split.partition = PG_GETARG_OID(0);
+	split.extension_schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+	split.caller = GetUserId();
+	split.period = text_argument(fcinfo, 1);
+	set_check_rights(split.partition);
+	split_plan(&split);
+
+	for (int i = 0; i < split.count; i++)
+	{
+		Datum		values[SPLIT_COLUMNS];
+		bool		nulls[SPLIT_COLUMNS];
+
+		put_text(values, nulls, 0, split.parts[i].name);
+		put_text(values, nulls, 1, key_text(&split.set->key, split.parts[i].range.from, split.set->zone));
+		put_text(values, nulls, 2, key_text(&split.set->key, split.parts[i].range.to, split.set->zone));
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
 }
