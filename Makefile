@@ -57,6 +57,7 @@ SQL_PIECES = \
 	src/job/job.sql \
 	src/partition/policy.sql \
 	src/partition/split.sql \
+	src/partition/convert.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \

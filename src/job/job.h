@@ -173,6 +173,10 @@ extern const JobOption split_options[];
 extern void split_check(Job *job);
 extern void split_run(Job *job);
 extern void split_clean(Job *job);
+extern const JobOption convert_options[];
+extern void convert_job_check(Job *job);
+extern void convert_run(Job *job);
+extern void convert_clean(Job *job);
 
 /* store.c: the tables */
 

@@ -70,6 +70,15 @@ const JobKind job_kinds[] = {
 		.run = split_run,
 		.clean = split_clean,
 	},
+	{
+		.name = "partition_table",
+		.rerun_safe = true,
+		.top_level = true,
+		.options = convert_options,
+		.check = convert_job_check,
+		.run = convert_run,
+		.clean = convert_clean,
+	},
 };
 
 const int	job_kind_count = lengthof(job_kinds);

@@ -72,6 +72,13 @@ extern PartitionSet *set_read(Relation parent, const SetOptions *options,
 							  Oid extension_schema);
 
 /*
+ * The same of a table that is not partitioned yet, by a column of it; without
+ * partitions.  Raises an error where the column cannot be a key.
+ */
+extern PartitionSet *set_of_plain_table(Relation table, const char *column,
+										const SetOptions *options);
+
+/*
  * The value that stands for the time: of a set of plain numbers the greatest
  * one in use, which is looked for as the owner.
  */
