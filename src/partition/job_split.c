@@ -21,6 +21,7 @@
 #include "partition/split.h"
 #include "polite/polite.h"
 #include "portability/instr_time.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "worker/errand.h"
@@ -49,7 +50,7 @@ typedef struct SplitRun
 	bool		swapped;
 	char	   *original;
 	char	   *parent;			/* for SQL */
-	int			part;			/* to settle */
+	int			part;			/* to make */
 	bool		drop;
 	bool		left;			/* there is an original to drop */
 	int64		size_bytes;
@@ -71,7 +72,7 @@ split_check(Job *job)
 				 errmsg("must be owner of table %s", job->target)));
 	/* one that was taken out of its set, and is to be dropped still */
 	if (job->extension != NULL && !get_rel_relispartition(job->target_oid) &&
-		retiring_has(job, job->target_oid))
+		(job->journal != NULL || retiring_has(job, job->target_oid)))
 		return;
 	(void) split_parent(job->target_oid);
 }
@@ -158,6 +159,41 @@ step_stage(void *arg)
 }
 
 static void
+step_add(void *arg)
+{
+	SplitRun   *run = arg;
+	MemoryContext old;
+
+	step_begin(run);
+	old = MemoryContextSwitchTo(run->context);
+	split_add(&run->split, run->part);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+step_capture(void *arg)
+{
+	SplitRun   *run = arg;
+
+	step_begin(run);
+	split_capture(&run->split);
+}
+
+/* Each in a transaction of its own: they are many, and nobody is to wait. */
+static void
+add_parts(SplitRun *run)
+{
+	int			count = run->split.count + (run->split.is_default ? 1 : 0);
+
+	for (run->part = 0; run->part < count; run->part++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		job_progress("makes partition %d of %d", run->part + 1, count);
+		run_in_context(step_add, run);
+	}
+}
+
+static void
 step_copy(void *arg)
 {
 	SplitRun   *run = arg;
@@ -233,6 +269,18 @@ note_original(SplitRun *run)
 					  run->size_bytes);
 }
 
+/* With it in the queue a next try knows that it is done. */
+static void
+keep_swapped(SplitRun *run)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+
+	run->job->journal = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("\"swapped\"")));
+	job_keep_journal(run->job);
+	run->job->journal = NULL;
+	MemoryContextSwitchTo(old);
+}
+
 static void
 step_swap(void *arg)
 {
@@ -245,6 +293,7 @@ step_swap(void *arg)
 	if (!run->swapped)
 		return;
 	note_original(run);
+	keep_swapped(run);
 	run->original = MemoryContextStrdup(run->context, original);
 }
 
@@ -252,27 +301,19 @@ step_swap(void *arg)
 static void
 swap(SplitRun *run)
 {
-	run->swapped = false;
-	while (!run->swapped)
+	bool		swapped = false;
+
+	while (!swapped)
 	{
 		MemoryContext old;
 
 		CHECK_FOR_INTERRUPTS();
 		follow(run);
 		old = MemoryContextSwitchTo(run->step_context);
-		(void) job_step_once(step_swap, run);
+		swapped = job_step_once(step_swap, run) && run->swapped;
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(run->step_context);
 	}
-}
-
-static void
-step_settle(void *arg)
-{
-	SplitRun   *run = arg;
-
-	job_step_begin();
-	split_settle(&run->split, &run->split.parts[run->part]);
 }
 
 static void
@@ -336,13 +377,18 @@ split_run(Job *job)
 	if (run.left)
 	{
 		run_in_context(step_clear, &run);
-		run_in_context(step_drop, &run);
+		if (run.drop || job->journal == NULL)
+			run_in_context(step_drop, &run);
+		else
+			job_say("An earlier attempt split it. What was split is the table %s now.", job->target);
 		return;
 	}
 	run_in_context(step_exclude, &run);
 	if (run.excluded)
 		run_in_context(step_validate, &run);
 	run_in_context(step_stage, &run);
+	add_parts(&run);
+	run_in_context(step_capture, &run);
 	copy_pages(&run);
 	/* statistics and visibility, before the first query meets them */
 	while (!job_step_command(psprintf("VACUUM (ANALYZE) %s", run.split.staging), job->requester, 0))
@@ -350,8 +396,6 @@ split_run(Job *job)
 	swap(&run);
 
 	report(&run);
-	for (run.part = 0; run.part < run.split.count; run.part++)
-		run_in_context(step_settle, &run);
 	run_in_context(step_clear, &run);
 	if (run.drop)
 		run_in_context(step_drop, &run);
