@@ -54,8 +54,8 @@ staging_quoted(Oid partition)
 }
 
 /*
- * What the copy relies on: the columns, indexes and foreign keys of the set,
- * and that the rows stay on their pages.  A change of one would have to be made
+ * What the copy relies on: the columns, CHECKs, indexes and foreign keys of the
+ * set, and that the rows stay on their pages.  A change of one would have to be made
  * to the new tables, too.
  */
 static char *
@@ -64,6 +64,7 @@ shape_of(const Split *split)
 	Relation	parent = relation_open(split->set->parent, AccessShareLock);
 	Relation	rel = relation_open(split->partition, AccessShareLock);
 	TupleDesc	columns = RelationGetDescr(rel);
+	TupleConstr *checks = RelationGetDescr(parent)->constr;
 	List	   *indexes = RelationGetIndexList(parent);
 	List	   *keys = RelationGetFKeyList(parent);
 	StringInfoData shape;
@@ -78,6 +79,8 @@ shape_of(const Split *split)
 		appendStringInfo(&shape, " %s %u %d %d %d,", NameStr(column->attname), column->atttypid, column->atttypmod,
 						 column->attisdropped, column->attnotnull);
 	}
+	for (int i = 0; i < (checks == NULL ? 0 : checks->num_check); i++)
+		appendStringInfo(&shape, " %s", checks->check[i].ccname);
 	foreach(cell, indexes)
 		appendStringInfo(&shape, " %u", lfirst_oid(cell));
 	foreach(cell, keys)
@@ -103,7 +106,7 @@ require_shape(const Split *split)
 	if (split_parent(split->partition) != split->set->parent)
 		refuse_altered(split, psprintf("It is no partition of \"%s\" any more.", split->set->name));
 	if (strcmp(shape_of(split), split->shape) != 0)
-		refuse_altered(split, psprintf("Its name, its file, its columns, or indexes or foreign keys of \"%s\", are not what they were.", split->set->name));
+		refuse_altered(split, psprintf("Its name, its file, its columns, or CHECKs, indexes or foreign keys of \"%s\", are not what they were.", split->set->name));
 }
 
 /* Are the ranges that the new tables are to have still to be had? */
@@ -239,15 +242,16 @@ void
 split_capture(Split *split)
 {
 	Relation	rel;
+	char	   *columns;
 
 	lock_one(split, split->partition, ShareRowExclusiveLock);
 	require_shape(split);
 	rel = relation_open(split->partition, NoLock);
 	/* rows on later pages are written later, and noted */
 	split->pages = RelationGetNumberOfBlocks(rel);
-	capture_begin(split->set->owner, split->extension_schema, split->partition,
-				  capture_columns(rel, split->identity, ""));
+	columns = capture_columns(rel, split->identity, "");
 	relation_close(rel, NoLock);
+	capture_begin(split->set->owner, split->extension_schema, split->partition, columns);
 }
 
 /*

@@ -17,6 +17,7 @@
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
 #include "partition/capture.h"
+#include "partition/drop.h"
 #include "partition/likeness.h"
 #include "partition/name.h"
 #include "partition/owner.h"
@@ -328,6 +329,7 @@ split_plan(Split *split)
 	refuse_published(split);
 	if (!split->set->has_grid)
 		create_refuse_unknown_grid(split->set);
+	drop_require_zone(split->set);
 
 	split->parts = palloc_array(SplitPart, CREATE_MOST);
 	split->count = 0;
