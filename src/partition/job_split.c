@@ -21,10 +21,14 @@
 #include "partition/split.h"
 #include "polite/polite.h"
 #include "portability/instr_time.h"
+#include "storage/lmgr.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "worker/errand.h"
+
+/* So long locks are tried for in one transaction, which holds weak ones meanwhile. */
+#define TURNS_MS 1000
 
 /* How long copying a batch of pages should take, and how many it has. */
 #define BATCH_MS 200
@@ -94,6 +98,8 @@ step_begin(SplitRun *run)
 	MemoryContext old = MemoryContextSwitchTo(run->context);
 
 	job_step_begin();
+	/* it is there as long as the step looks at it, or it is not there at all */
+	LockRelationOid(run->job->target_oid, AccessShareLock);
 	split_check(run->job);
 	MemoryContextSwitchTo(old);
 }
@@ -106,7 +112,7 @@ step_left(void *arg)
 	step_begin(run);
 	run->left = !get_rel_relispartition(run->job->target_oid);
 	if (!run->left)
-		split_clear(run->job->target_oid, run->job->requester, STEP_WINDOW_MS);
+		split_clear(run->job->target_oid, run->job->requester, TURNS_MS);
 }
 
 static void
@@ -120,7 +126,7 @@ plan(SplitRun *run)
 	split->extension_schema = run->job->extension->schema_oid;
 	split->caller = run->job->requester;
 	split->period = job_option_text(run->job, "period");
-	split->window_ms = STEP_WINDOW_MS / 10;
+	split->window_ms = TURNS_MS;
 	split_plan(split);
 	MemoryContextSwitchTo(old);
 }
@@ -322,7 +328,7 @@ step_clear(void *arg)
 	SplitRun   *run = arg;
 
 	job_step_begin();
-	split_clear(run->job->target_oid, run->job->requester, STEP_WINDOW_MS);
+	split_clear(run->job->target_oid, run->job->requester, TURNS_MS);
 }
 
 /* The original, with the note of it. */
@@ -337,7 +343,7 @@ step_drop(void *arg)
 
 	step_begin(run);
 	retiring_lock(run->job);
-	polite_lock_all(psprintf("drop %s", run->job->target), STEP_WINDOW_MS, &lock, 1);
+	polite_lock_all(psprintf("drop %s", run->job->target), TURNS_MS, &lock, 1);
 	/* it may have been attached again, or renamed, before the lock was there */
 	if (!retiring_has(run->job, original))
 	{

@@ -16,6 +16,7 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
+#include "mb/pg_wchar.h"
 #include "partition/capture.h"
 #include "partition/drop.h"
 #include "partition/likeness.h"
@@ -190,6 +191,37 @@ plan_default(Split *split)
 	}
 }
 
+/* Names them; returns whether the pattern tells them apart. */
+static bool
+name_by(Split *split, const NamePattern *pattern)
+{
+	bool		apart = true;
+
+	for (int i = 0; i < split->count; i++)
+	{
+		split->parts[i].name = likeness_name(split->set, pattern, &split->parts[i].period);
+		if (i > 0 && strcmp(split->parts[i].name, split->parts[i - 1].name) == 0)
+			apart = false;
+	}
+	return apart;
+}
+
+/* Is it the name of one before it? */
+static bool
+is_named(const Split *split, int count, const char *name)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (strcmp(split->parts[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * As the others are named; by days, say, where those are named by months and
+ * would have the same name each.
+ */
 static void
 name_parts(Split *split)
 {
@@ -197,11 +229,25 @@ name_parts(Split *split)
 	NamePattern pattern;
 
 	likeness_names(split->set, &pattern);
+	if (!name_by(split, &pattern))
+	{
+		likeness_default_names(split->set, &split->parts[0].period, &pattern);
+		(void) name_by(split, &pattern);
+	}
 	for (int i = 0; i < split->count; i++)
 	{
 		SplitPart  *part = &split->parts[i];
+		char	   *name = part->name;
 
-		part->name = likeness_free_name(likeness_name(split->set, &pattern, &part->period), schema);
+		part->name = likeness_free_name(name, schema);
+		for (int number = 1; is_named(split, i, part->name); number++)
+		{
+			char	   *numbered = palloc(NAMEDATALEN);
+
+			CHECK_FOR_INTERRUPTS();
+			name_number(name, number, pg_mbcliplen, numbered);
+			part->name = likeness_free_name(numbered, schema);
+		}
 	}
 }
 
@@ -256,6 +302,8 @@ check_partition(const Split *split, Relation rel)
 {
 	Oid			index;
 
+	if (PartitionHasPendingDetach(split->partition))
+		refuse(split, psprintf("It is being detached from \"%s\".", split->set->name), NULL);
 	if (rel->rd_rel->relkind != RELKIND_RELATION)
 		refuse(split, "It is no ordinary table.", rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ?
 			   "Split its own partitions." : NULL);
@@ -313,6 +361,26 @@ find_partition(Split *split)
 	refuse(split, psprintf("It is being detached from \"%s\".", set->name), NULL);
 }
 
+/*
+ * Steps of numbers that were said begin where the partition does, or the first
+ * one of the set; not at the end of the set, where new ones would go on.
+ */
+static void
+place_steps(Split *split)
+{
+	PartitionSet *set = split->set;
+	Range		range = split->is_default && set->count > 0 ? set->ranges[0] : split->range;
+	int64		anchor = range.from != RANGE_MINVALUE ? range.from : range.to;
+	int64		floor;
+	Period		period = set->grid.period;
+
+	if (set->calendar != NULL || (split->is_default && set->count == 0))
+		return;
+	grid_natural(&period, NULL, &set->grid);
+	if (anchor != RANGE_MAXVALUE && (!grid_floor(&set->grid, anchor, &floor) || floor != anchor))
+		grid_through(&period, NULL, anchor, &set->grid);
+}
+
 void
 split_plan(Split *split)
 {
@@ -330,6 +398,8 @@ split_plan(Split *split)
 	if (!split->set->has_grid)
 		create_refuse_unknown_grid(split->set);
 	drop_require_zone(split->set);
+	if (split->period != NULL)
+		place_steps(split);
 
 	split->parts = palloc_array(SplitPart, CREATE_MOST);
 	split->count = 0;
