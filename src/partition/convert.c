@@ -296,13 +296,17 @@ convert_validate(const Conversion *conversion)
 	owner_run(conversion->set->owner, convert_validate_statement(conversion));
 }
 
-/* Tables that foreign keys refer to: those are made anew. */
+/*
+ * The table; what its foreign keys refer to, since they are made anew; and its
+ * sequences, so that none gives a number between the look at it and its end.
+ */
 static void
-lock_referenced(const Conversion *conversion)
+lock_all(const Conversion *conversion)
 {
 	Relation	table = relation_open(conversion->table, NoLock);
 	List	   *keys = copyObject(RelationGetFKeyList(table));
-	PoliteLock *locks = palloc_array(PoliteLock, list_length(keys) + 1);
+	List	   *sequences = getOwnedSequences(conversion->table);
+	PoliteLock *locks = palloc_array(PoliteLock, list_length(keys) + list_length(sequences) + 1);
 	ListCell   *cell;
 	int			count = 0;
 
@@ -315,6 +319,11 @@ lock_referenced(const Conversion *conversion)
 		locks[count++] = (PoliteLock)
 	{
 		((ForeignKeyCacheInfo *) lfirst(cell))->confrelid, ShareRowExclusiveLock
+	};
+	foreach(cell, sequences)
+		locks[count++] = (PoliteLock)
+	{
+		lfirst_oid(cell), ShareRowExclusiveLock
 	};
 	polite_lock_all(psprintf("make a partitioned table of \"%s\"", conversion->set->name), conversion->window_ms, locks, count);
 }
@@ -358,7 +367,7 @@ convert_swap(const Conversion *conversion)
 	int			count;
 
 	lock_table(conversion, AccessShareLock);
-	lock_referenced(conversion);
+	lock_all(conversion);
 	check_again(conversion);
 	count = convert_statements(conversion, &statements);
 	for (int i = 0; i < count; i++)

@@ -80,6 +80,12 @@ value(q{
 	CREATE POLICY writes ON events FOR INSERT TO reader WITH CHECK (zone < 5);
 	GRANT SELECT ON events TO viewer;
 	GRANT USAGE ON SEQUENCE events_number_seq TO reader;
+	GRANT SELECT ON SEQUENCE events_id_seq TO PUBLIC;
+	COMMENT ON INDEX events_at IS 'by time';
+	COMMENT ON CONSTRAINT events_pkey ON events IS 'both';
+	COMMENT ON TRIGGER after_row ON events IS 'each';
+	CREATE TABLE restarted (id int GENERATED ALWAYS AS IDENTITY, at timestamptz NOT NULL);
+	ALTER TABLE restarted ALTER id RESTART WITH 700;
 	RESET ROLE;
 	CREATE PUBLICATION theirs FOR TABLE events WITH (publish_via_partition_root);
 	ALTER ROLE viewer BYPASSRLS;
@@ -124,6 +130,12 @@ isnt($node->psql('postgres', q{INSERT INTO events (at, zone) VALUES (now(), 99)}
 isnt($node->psql('postgres', q{INSERT INTO events (at, note) VALUES (now(), 'never')}), 0, 'so are CHECKs');
 is(value(q{SELECT missing, gaps, error IS NULL FROM dbmaint_partition_facts('events'::regclass, 3, NULL, NULL, false, now())}), '0|0|t', 'and its partitions are found to be in order');
 is(value(q{SELECT string_agg(status, ',') FROM create_future_partitions('events', 3)}), 'exists,exists,exists,exists', 'for the functions that make the next ones');
+
+is(value(q{SELECT has_sequence_privilege('reader', 'events_id_seq', 'SELECT')}), 't', 'the identity has its privileges');
+is(value(q{SELECT concat_ws(',', obj_description('events_at'::regclass), (SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE conrelid = 'events'::regclass AND contype = 'p'),
+	(SELECT obj_description(oid, 'pg_trigger') FROM pg_trigger WHERE tgrelid = 'events'::regclass AND tgname = 'after_row'))}), 'by time,both,each', 'comments went over, too');
+is(convert(q{'restarted', 'at', '1 month', split => false}, 'app'), 'partition_table: done', 'an identity that was set and not used yet');
+is(value(q{INSERT INTO restarted (at) VALUES (now()) RETURNING id}), 700, 'goes on where it was set');
 
 #
 # While it is written and read by many.
