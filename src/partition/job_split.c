@@ -66,6 +66,16 @@ const JobOption split_options[] = {
 	{NULL, JOB_OPTION_BOOL, 0, 0, NULL}
 };
 
+static bool
+is_retiring(const Job *job)
+{
+	Extension	extension;
+
+	if (job->extension != NULL)
+		return retiring_has(job->extension, job->target_oid);
+	return history_find_extension(&extension) && retiring_has(&extension, job->target_oid);
+}
+
 void
 split_check(Job *job)
 {
@@ -75,8 +85,8 @@ split_check(Job *job)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of table %s", job->target)));
 	/* one that was taken out of its set, and is to be dropped still */
-	if (job->extension != NULL && !get_rel_relispartition(job->target_oid) &&
-		(job->journal != NULL || retiring_has(job, job->target_oid)))
+	if (!get_rel_relispartition(job->target_oid) &&
+		(job->journal != NULL || is_retiring(job)))
 		return;
 	(void) split_parent(job->target_oid);
 }
@@ -315,6 +325,7 @@ swap(SplitRun *run)
 
 		CHECK_FOR_INTERRUPTS();
 		follow(run);
+		job_progress("waits to put the new partitions in their place");
 		old = MemoryContextSwitchTo(run->step_context);
 		swapped = job_step_once(step_swap, run) && run->swapped;
 		MemoryContextSwitchTo(old);
@@ -345,7 +356,7 @@ step_drop(void *arg)
 	retiring_lock(run->job);
 	polite_lock_all(psprintf("drop %s", run->job->target), TURNS_MS, &lock, 1);
 	/* it may have been attached again, or renamed, before the lock was there */
-	if (!retiring_has(run->job, original))
+	if (!is_retiring(run->job))
 	{
 		job_say("%s is left alone.", run->job->target);
 		return;
@@ -396,6 +407,7 @@ split_run(Job *job)
 	add_parts(&run);
 	run_in_context(step_capture, &run);
 	copy_pages(&run);
+	job_progress("looks through the copy");
 	/* statistics and visibility, before the first query meets them */
 	while (!job_step_command(psprintf("VACUUM (ANALYZE) %s", run.split.staging), job->requester, 0))
 		CHECK_FOR_INTERRUPTS();
