@@ -207,6 +207,17 @@ relation_publications(Oid relation)
 #endif
 }
 
+/* 18: a primary key may be deferrable, and then not be meant. */
+static inline Oid
+relation_primary_key(Relation relation)
+{
+#if PG_VERSION_NUM >= 180000
+	return RelationGetPrimaryKeyIndex(relation, false);
+#else
+	return RelationGetPrimaryKeyIndex(relation);
+#endif
+}
+
 /* 17: the variable IsBackgroundWorker became a macro like its siblings. */
 #if PG_VERSION_NUM < 170000
 #define AmBackgroundWorkerProcess() IsBackgroundWorker

@@ -91,7 +91,7 @@ static void
 look(void *arg)
 {
 	Facts	   *facts = arg;
-	SetOptions	options = {NULL, NULL, NULL};
+	SetOptions	options = {0};
 	Relation	parent;
 	PartitionSet *set;
 	int64		now;

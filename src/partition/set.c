@@ -301,17 +301,20 @@ infer_zone(PartitionSet *set)
 }
 
 static void
+read_calendar(PartitionSet *set, const SetOptions *options)
+{
+	if (!key_is_calendar(&set->key))
+		return;
+	if (options->time_zone != NULL)
+		set->zone = set_find_zone(options->time_zone);
+	else
+		infer_zone(set);
+	set->calendar = key_calendar(key_is_instant(&set->key) ? set->zone : NULL);
+}
+
+static void
 read_grid(PartitionSet *set, const SetOptions *options)
 {
-	if (key_is_calendar(&set->key))
-	{
-		if (options->time_zone != NULL)
-			set->zone = set_find_zone(options->time_zone);
-		else
-			infer_zone(set);
-		set->calendar = key_calendar(key_is_instant(&set->key) ? set->zone : NULL);
-	}
-
 	if (options->period != NULL)
 	{
 		Period		period = set_parse_period(set, options->period);
@@ -346,7 +349,7 @@ set_read(Relation parent, const SetOptions *options, Oid extension_schema)
 {
 	PartitionSet *set = palloc0_object(PartitionSet);
 	SetOptions	merged = *options;
-	SetOptions	recorded = {NULL, NULL, NULL};
+	SetOptions	recorded = {0};
 
 	set->parent = RelationGetRelid(parent);
 	set->owner = parent->rd_rel->relowner;
@@ -364,6 +367,9 @@ set_read(Relation parent, const SetOptions *options, Oid extension_schema)
 		merged.epoch = recorded.epoch;
 	if (set->key.kind == KEY_INTEGER)
 		read_epoch(set, merged.epoch);
+	read_calendar(set, &merged);
+	if (options->ranges_only)
+		return set;
 	/* partitions that are there say more than what was once recorded */
 	if (merged.period == NULL && recorded.period != NULL)
 	{
@@ -371,7 +377,6 @@ set_read(Relation parent, const SetOptions *options, Oid extension_schema)
 		if (set->has_grid)
 			return set;
 		merged.period = recorded.period;
-		set->zone_reason = NULL;
 	}
 	read_grid(set, &merged);
 	return set;

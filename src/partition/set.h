@@ -21,6 +21,7 @@ typedef struct SetOptions
 	char	   *time_zone;		/* NULL: from the partitions */
 	char	   *epoch;			/* "seconds", "milliseconds", "none"; NULL:
 								 * from the partitions */
+	bool		ranges_only;	/* no grid is needed */
 } SetOptions;
 
 typedef struct PartitionSet
