@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "partition/job_step.h"
+#include "partition/retiring.h"
 #include "polite/polite.h"
 #include "settings.h"
 #include "step/query.h"
@@ -45,26 +46,6 @@ typedef struct DropRun
 	int			left;			/* noted by an earlier run */
 } DropRun;
 
-static void
-call_with_oid(const Job *job, const char *function, Oid oid)
-{
-	Oid			type = OIDOID;
-	Datum		value = ObjectIdGetDatum(oid);
-
-	query_begin(psprintf("SELECT %s.%s($1)", job->extension->schema, function), 1, &type, &value, NULL);
-	query_end();
-}
-
-/* Our table may have no triggers: they would run as the superuser. */
-static void
-lock_notes(const Job *job)
-{
-	if (!history_lock(job->extension, "dbmaint_retiring_partitions"))
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table dbmaint_retiring_partitions does not exist")));
-}
-
 static char *
 copy_text(MemoryContext context, HeapTuple row, TupleDesc columns, const char *column)
 {
@@ -83,7 +64,7 @@ step_left(void *arg)
 	Datum		value = ObjectIdGetDatum(job->target_oid);
 
 	policy_step_begin(&run->base);
-	lock_notes(job);
+	retiring_lock(job);
 	run->left = (int) query_begin(psprintf("SELECT r.*, %1$s.dbmaint_retirement_state(r.partition_oid, r.parent_oid, r.partition_name) AS state"
 										   " FROM %1$s.dbmaint_left_retiring($1) AS r", job->extension->schema),
 								  1, &type, &value, NULL);
@@ -112,8 +93,7 @@ step_forget(void *arg)
 	DropRun    *run = arg;
 
 	policy_step_begin(&run->base);
-	lock_notes(run->base.job);
-	call_with_oid(run->base.job, "dbmaint_forget_retiring", run->noted.partition);
+	retiring_forget(run->base.job, run->noted.partition);
 }
 
 /* What is detached is dropped, moved or left, in one transaction with the note. */
@@ -129,7 +109,7 @@ step_end(void *arg)
 	policy_step_begin(&run->base);
 	if (!run->base.found)
 		return;
-	lock_notes(run->base.job);
+	retiring_lock(run->base.job);
 	polite_lock_all(psprintf("retire %s", noted->name), request->window_ms, &lock, 1);
 	/* its owner need not be the parent's any more: then it is not ours */
 	if (!relation_owned_by(noted->partition, run->base.job->requester))
@@ -137,7 +117,7 @@ step_end(void *arg)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of table %s", noted->name)));
 	drop_end(request, run->base.job->requester, noted->partition);
-	call_with_oid(run->base.job, "dbmaint_forget_retiring", noted->partition);
+	retiring_forget(run->base.job, noted->partition);
 	status = request->move_to_schema != NULL ? psprintf("moved to schema \"%s\"", request->move_to_schema) :
 		request->detach_only ? "detached" : "dropped";
 	drop_log(run->base.job->target, noted->name, noted->range_from,
@@ -216,10 +196,6 @@ step_note(void *arg)
 	Job		   *job = run->base.job;
 	Retirement	retirement = {.request = &run->base.policy.drop};
 	const Retired *retired;
-	Oid			types[] = {OIDOID, OIDOID, TEXTOID, TEXTOID, INT8OID};
-	Datum		values[lengthof(types)];
-	char		nulls[] = {' ', ' ', ' ', ' ', ' '};
-	const char *from;
 
 	policy_step_begin(&run->base);
 	run->partition = InvalidOid;
@@ -230,18 +206,10 @@ step_note(void *arg)
 		return;
 	retired = &retirement.retired[0];
 	drop_check(&retirement, retired);
-	lock_notes(job);
-
-	from = key_text(&retirement.set->key, retired->range.from, retirement.set->zone);
-	values[0] = ObjectIdGetDatum(retired->partition);
-	values[1] = ObjectIdGetDatum(job->target_oid);
-	nulls[2] = from == NULL ? 'n' : ' ';
-	values[2] = from == NULL ? (Datum) 0 : CStringGetTextDatum(from);
-	values[3] = CStringGetTextDatum(key_text(&retirement.set->key, retired->range.to, retirement.set->zone));
-	values[4] = Int64GetDatum(drop_size(retired->partition));
-	query_begin(psprintf("SELECT %s.dbmaint_note_retiring($1, $2, $3, $4, $5)", job->extension->schema),
-				lengthof(types), types, values, nulls);
-	query_end();
+	retiring_note(job, retired->partition, job->target_oid,
+				  key_text(&retirement.set->key, retired->range.from, retirement.set->zone),
+				  key_text(&retirement.set->key, retired->range.to, retirement.set->zone),
+				  drop_size(retired->partition));
 	run->wants_lock = drop_wants_lock(&retirement);
 	run->partition = retired->partition;
 }

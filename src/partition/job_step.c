@@ -46,22 +46,29 @@ was_kept_out(const ErrorData *error)
 		error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED;
 }
 
+/* The error of a try: it is raised, or there is a pause before another one. */
 static void
-pause_step(void)
+pause_after(ErrorData *error)
 {
-	(void) errand_wait((long) (PAUSE_MS * (0.5 + pg_prng_double(&pg_global_prng_state))));
-}
-
-/* Ends a try of a step; again after a pause, or the error is raised. */
-static void
-judge_error(ErrorData *error, TimestampTz begin)
-{
-	if (!was_kept_out(error) || errand_must_leave() ||
-		TimestampDifferenceExceeds(begin, GetCurrentTimestamp(), STEP_WINDOW_MS))
+	if (!was_kept_out(error) || errand_must_leave())
 		ReThrowError(error);
 	job_progress("waits for a lock: %s", error->message);
 	FreeErrorData(error);
-	pause_step();
+	(void) errand_wait((long) (PAUSE_MS * (0.5 + pg_prng_double(&pg_global_prng_state))));
+}
+
+bool
+job_step_once(GuardedStep step, void *arg)
+{
+	ErrorData  *error = guard_try(step, arg);
+
+	if (error != NULL)
+	{
+		pause_after(error);
+		return false;
+	}
+	errand_set_progress(NULL);
+	return true;
 }
 
 void
@@ -71,7 +78,11 @@ job_step(GuardedStep step, void *arg)
 	ErrorData  *error;
 
 	while ((error = guard_try(step, arg)) != NULL)
-		judge_error(error, begin);
+	{
+		if (TimestampDifferenceExceeds(begin, GetCurrentTimestamp(), STEP_WINDOW_MS))
+			ReThrowError(error);
+		pause_after(error);
+	}
 	errand_set_progress(NULL);
 }
 
@@ -106,10 +117,7 @@ job_step_command(const char *sql, Oid role, int lock_timeout_ms)
 	if (error == NULL)
 		return true;
 	command_reset();
-	if (!was_kept_out(error))
-		ReThrowError(error);
-	FreeErrorData(error);
-	pause_step();
+	pause_after(error);
 	return false;
 }
 

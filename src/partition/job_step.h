@@ -25,6 +25,9 @@
 /* Runs a step until it went well, or its window is over. */
 extern void job_step(GuardedStep step, void *arg);
 
+/* Runs it once; false, after a pause, where a lock was not to be had. */
+extern bool job_step_once(GuardedStep step, void *arg);
+
 /* Called in a step: nothing in it waits for long but by polite_lock_all(). */
 extern void job_step_begin(void);
 
