@@ -85,6 +85,9 @@ extern PartitionSet *set_of_plain_table(Relation table, const char *column,
  */
 extern int64 set_now(const PartitionSet *set, TimestampTz at);
 
+/* The partition that is asked for it first; InvalidOid: none is. */
+extern Oid	set_asked_for_now(const PartitionSet *set);
+
 /* The period that a user wrote: an interval, or a number for plain numbers. */
 extern Period set_parse_period(const PartitionSet *set, const char *text);
 extern char *set_period_text(const Period *period);
