@@ -57,6 +57,8 @@ SQL_PIECES = \
 	src/pool/pool_totals.sql \
 	src/job/job.sql \
 	src/partition/policy.sql \
+	src/partition/split.sql \
+	src/partition/convert.sql \
 	src/worker/worker.sql \
 	src/health/checks_activity.sql \
 	src/health/checks_server.sql \

@@ -55,7 +55,8 @@ typedef enum JobOptionType
 	JOB_OPTION_INT,
 	JOB_OPTION_TIME,			/* text as in settings: "10min"; in ms */
 	JOB_OPTION_CHOICE,
-	JOB_OPTION_NAMES			/* an array of texts */
+	JOB_OPTION_NAMES,			/* an array of texts */
+	JOB_OPTION_TEXT				/* that the kind itself understands */
 } JobOptionType;
 
 typedef struct JobOption
@@ -168,6 +169,14 @@ extern void partition_check(Job *job);
 extern void partition_create_run(Job *job);
 extern void partition_create_clean(Job *job);
 extern void partition_drop_run(Job *job);
+extern const JobOption split_options[];
+extern void split_check(Job *job);
+extern void split_run(Job *job);
+extern void split_clean(Job *job);
+extern const JobOption convert_options[];
+extern void convert_job_check(Job *job);
+extern void convert_run(Job *job);
+extern void convert_clean(Job *job);
 
 /* store.c: the tables */
 

@@ -61,6 +61,24 @@ const JobKind job_kinds[] = {
 		.check = partition_check,
 		.run = partition_drop_run,
 	},
+	{
+		.name = "partition_split",
+		.rerun_safe = true,
+		.top_level = true,
+		.options = split_options,
+		.check = split_check,
+		.run = split_run,
+		.clean = split_clean,
+	},
+	{
+		.name = "partition_table",
+		.rerun_safe = true,
+		.top_level = true,
+		.options = convert_options,
+		.check = convert_job_check,
+		.run = convert_run,
+		.clean = convert_clean,
+	},
 };
 
 const int	job_kind_count = lengthof(job_kinds);
@@ -189,6 +207,8 @@ value_valid(const JobOption *option, const JsonbValue *value)
 			return value->type == jbvString && has_choice(option, value);
 		case JOB_OPTION_NAMES:
 			return all_names(value);
+		case JOB_OPTION_TEXT:
+			return value->type == jbvString && value->val.string.len > 0;
 	}
 	return false;
 }
@@ -217,6 +237,8 @@ describe_option(const JobOption *option)
 			return psprintf("one of %s", text.data);
 		case JOB_OPTION_NAMES:
 			return "an array of names";
+		case JOB_OPTION_TEXT:
+			return "a text";
 	}
 	return "";
 }

@@ -27,17 +27,7 @@
 
 #define SMALL_PAGES 128
 
-#define RANGE_CHECK "dbmaint_range"
 #define EXCLUDING_CHECK "dbmaint_excluded_ranges"
-
-static char *
-range_condition(const PartitionSet *set, const Range *range)
-{
-	const char *column = quote_identifier(set->column_name);
-
-	return psprintf("%s >= %s AND %s < %s%s", column, key_literal(&set->key, range->from),
-					column, key_literal(&set->key, range->to), set->others_present);
-}
 
 /* Rows of the default partition in the range, up to ROWS_COUNTED + 1 of them. */
 static int64
@@ -47,7 +37,7 @@ count_default_rows(const PartitionSet *set, const Range *range, int64 most)
 
 	(void) owner_ask(set->owner,
 					 psprintf("SELECT pg_catalog.count(*) FROM (SELECT FROM %s WHERE %s LIMIT " INT64_FORMAT ") AS r",
-							  set_quoted_name(set->default_partition), range_condition(set, range), most),
+							  set_quoted_name(set->default_partition), set_inside(set, range), most),
 					 &rows);
 	return rows;
 }
@@ -108,8 +98,7 @@ judge_range(Creation *creation, Wanted *wanted)
 						 errmsg("cannot move rows out of default partition \"%s\"", set_relation_name(set->default_partition)),
 						 errdetail("A foreign key refers to them: moving deletes them first, and what refers to them would go with them."),
 						 errhint("Drop the foreign key, move them, and add it again.")));
-			wanted->check = psprintf("CONSTRAINT " RANGE_CHECK " CHECK (%s IS NOT NULL AND %s)",
-									 quote_identifier(set->column_name), range_condition(set, &wanted->slot.range));
+			wanted->check = set_range_check(set, &wanted->slot.range);
 			break;
 	}
 }
@@ -215,11 +204,8 @@ count_attached(const Creation *creation)
 static char *
 excluding_check(const PartitionSet *set, const Range *span)
 {
-	const char *column = quote_identifier(set->column_name);
-
-	return psprintf("ALTER TABLE %s ADD CONSTRAINT " EXCLUDING_CHECK " CHECK (%s IS NULL OR %s < %s OR %s >= %s%s)",
-					set_quoted_name(set->default_partition), column,
-					column, key_literal(&set->key, span->from), column, key_literal(&set->key, span->to), set->others_absent);
+	return psprintf("ALTER TABLE %s ADD CONSTRAINT " EXCLUDING_CHECK " CHECK (%s)",
+					set_quoted_name(set->default_partition), set_outside(set, span));
 }
 
 /* Is there one, and does it count? */
@@ -323,35 +309,15 @@ attach_unexclude(Creation *creation)
 	drop_excluding_check(creation->set);
 }
 
-/* The columns that can be written, for INSERT and RETURNING. */
-static char *
-written_columns(Oid relation)
-{
-	Relation	rel = relation_open(relation, NoLock);
-	TupleDesc	columns = RelationGetDescr(rel);
-	StringInfoData list;
-
-	initStringInfo(&list);
-	for (int i = 0; i < columns->natts; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(columns, i);
-
-		if (!column->attisdropped && column->attgenerated == '\0')
-			appendStringInfo(&list, "%s%s", list.len == 0 ? "" : ", ", quote_identifier(NameStr(column->attname)));
-	}
-	relation_close(rel, NoLock);
-	return list.data;
-}
-
 static void
 move_rows(const PartitionSet *set, Wanted *wanted)
 {
-	char	   *columns = written_columns(set->default_partition);
+	char	   *columns = set_written_columns(set->default_partition, "");
 	uint64		rows;
 
 	rows = owner_run(set->owner,
 					 psprintf("WITH moved AS (DELETE FROM %s WHERE %s RETURNING %s) INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM moved",
-							  set_quoted_name(set->default_partition), range_condition(set, &wanted->slot.range),
+							  set_quoted_name(set->default_partition), set_inside(set, &wanted->slot.range),
 							  columns, wanted->quoted, columns, columns));
 	wanted->status = psprintf("%s: " UINT64_FORMAT " rows moved from \"%s\"", wanted->status, rows,
 							  set_relation_name(set->default_partition));
@@ -415,7 +381,7 @@ attach_partitions(Creation *creation)
 		owner_run(set->owner, psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES %s",
 									   set->quoted, wanted->quoted, likeness_bound(set, &wanted->slot.range)));
 		if (wanted->check != NULL)
-			owner_run(set->owner, psprintf("ALTER TABLE %s DROP CONSTRAINT " RANGE_CHECK, wanted->quoted));
+			owner_run(set->owner, psprintf("ALTER TABLE %s DROP CONSTRAINT " SET_RANGE_CHECK, wanted->quoted));
 	}
 	if (excluded)
 		drop_excluding_check(set);

@@ -12,13 +12,14 @@
 #include "executor/spi.h"
 #include "partition/owner.h"
 #include "settings.h"
+#include "utils/datum.h"
 #include "utils/guc.h"
 
 void
 owner_begin(Oid role, AsOwner *before)
 {
 	GetUserIdAndSecContext(&before->user, &before->context);
-	SetUserIdAndSecContext(role, before->context | SECURITY_RESTRICTED_OPERATION);
+	SetUserIdAndSecContext(role, before->context | SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 	before->nest = NewGUCNestLevel();
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
@@ -60,8 +61,9 @@ owner_run(Oid role, const char *sql)
 }
 
 bool
-owner_ask(Oid role, const char *sql, int64 *answer)
+owner_ask_value(Oid role, const char *sql, Datum *answer)
 {
+	MemoryContext context = CurrentMemoryContext;
 	AsOwner		before;
 	bool		isnull = true;
 	int			result;
@@ -72,8 +74,26 @@ owner_ask(Oid role, const char *sql, int64 *answer)
 	if (result < 0)
 		elog(ERROR, "could not run \"%s\": %s", sql, SPI_result_code_string(result));
 	if (SPI_processed > 0)
-		*answer = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	{
+		Form_pg_attribute column = TupleDescAttr(SPI_tuptable->tupdesc, 0);
+		Datum		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+
+		MemoryContextSwitchTo(context);
+		if (!isnull)
+			*answer = datumCopy(value, column->attbyval, column->attlen);
+	}
 	SPI_finish();
 	owner_end(&before);
 	return !isnull;
+}
+
+bool
+owner_ask(Oid role, const char *sql, int64 *answer)
+{
+	Datum		value;
+
+	if (!owner_ask_value(role, sql, &value))
+		return false;
+	*answer = DatumGetInt64(value);
+	return true;
 }

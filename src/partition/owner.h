@@ -6,6 +6,7 @@
  * A function in a partition key, a CHECK or an index, a trigger: whatever code
  * a table's owner left there runs with his rights and no others, in a
  * security-restricted operation and with a search_path that he cannot fill.
+ * FORCE ROW LEVEL SECURITY hides none of the rows that are moved.
  *
  * src/partition/owner.h
  *
@@ -31,7 +32,11 @@ extern void owner_end(const AsOwner *before);
 /* Runs one statement as the role; returns how many rows it gave or changed. */
 extern uint64 owner_run(Oid role, const char *sql);
 
-/* Runs a query as the role, of one row with one number; false if it is NULL. */
+/*
+ * Runs a query as the role, of one row with one value, or a number; false if
+ * there is none, or it is NULL.
+ */
+extern bool owner_ask_value(Oid role, const char *sql, Datum *answer);
 extern bool owner_ask(Oid role, const char *sql, int64 *answer);
 
 #endif							/* DBMAINT_OWNER_H */

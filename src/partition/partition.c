@@ -1,7 +1,9 @@
 /*-------------------------------------------------------------------------
  *
  * partition.c
- *		create_future_partitions() and drop_old_partitions(), for SQL.
+ *		create_future_partitions(), drop_old_partitions() and what
+ *		dbmaint_split_partition() and dbmaint_partition_table() would do, for
+ *		SQL.
  *
  * src/partition/partition.c
  *
@@ -12,8 +14,10 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "funcapi.h"
+#include "partition/convert.h"
 #include "partition/create.h"
 #include "partition/drop.h"
+#include "partition/split.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -21,6 +25,8 @@
 
 #define CREATE_COLUMNS 4
 #define DROP_COLUMNS 5
+#define SPLIT_COLUMNS 3
+#define CONVERSION_COLUMNS 2
 
 /* a window longer than this is not waited for in somebody's session */
 #define LONGEST_WINDOW_MS (24 * 60 * 60 * 1000)
@@ -29,6 +35,8 @@ PG_FUNCTION_INFO_V1(dbmaint_create_future_partitions);
 PG_FUNCTION_INFO_V1(dbmaint_drop_old_partitions_months);
 PG_FUNCTION_INFO_V1(dbmaint_drop_old_partitions_interval);
 PG_FUNCTION_INFO_V1(dbmaint_drop_old_partitions_values);
+PG_FUNCTION_INFO_V1(dbmaint_split_plan);
+PG_FUNCTION_INFO_V1(dbmaint_conversion_plan);
 
 static void
 refuse_null(FunctionCallInfo fcinfo, int argument, const char *name)
@@ -268,4 +276,80 @@ dbmaint_drop_old_partitions_values(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("keep_values must be at least 1")));
 	return drop_old_partitions(fcinfo, &request);
+}
+
+/* SQL: dbmaint_split_plan(regclass, text), see split.sql */
+Datum
+dbmaint_split_plan(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Split		split = {0};
+
+	InitMaterializedSRF(fcinfo, 0);
+	refuse_null(fcinfo, 0, "partition");
+	split.partition = PG_GETARG_OID(0);
+	split.extension_schema = get_func_namespace(fcinfo->flinfo->fn_oid);
+	split.caller = GetUserId();
+	split.period = text_argument(fcinfo, 1);
+	set_check_rights(split.partition);
+	split_plan(&split);
+
+	for (int i = 0; i < split.count; i++)
+	{
+		Datum		values[SPLIT_COLUMNS];
+		bool		nulls[SPLIT_COLUMNS];
+
+		put_text(values, nulls, 0, split.parts[i].name);
+		put_text(values, nulls, 1, key_text(&split.set->key, split.parts[i].range.from, split.set->zone));
+		put_text(values, nulls, 2, key_text(&split.set->key, split.parts[i].range.to, split.set->zone));
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+static void
+put_statement(ReturnSetInfo *result, const char *step, const char *statement)
+{
+	Datum		values[CONVERSION_COLUMNS];
+	bool		nulls[CONVERSION_COLUMNS];
+
+	put_text(values, nulls, 0, step);
+	put_text(values, nulls, 1, statement);
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/* SQL: dbmaint_conversion_plan(regclass, name, ...), see convert.sql */
+Datum
+dbmaint_conversion_plan(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Conversion	conversion = {0};
+	Extension	extension;
+	ConvertStatement *statements;
+	int			count;
+
+	InitMaterializedSRF(fcinfo, 0);
+	refuse_null(fcinfo, 0, "table_name");
+	refuse_null(fcinfo, 1, "column_name");
+	conversion.table = PG_GETARG_OID(0);
+	conversion.extension = &extension;
+	conversion.column = pstrdup(NameStr(*PG_GETARG_NAME(1)));
+	conversion.options.period = text_argument(fcinfo, 2);
+	conversion.options.time_zone = text_argument(fcinfo, 3);
+	conversion.options.epoch = epoch_argument(fcinfo, 4);
+	conversion.unique_per_partition = bool_argument(fcinfo, 5, "unique_per_partition");
+	conversion.at = GetCurrentTimestamp();
+	set_check_rights(conversion.table);
+	if (!history_find_extension(&extension))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension dbmaint is not installed in this database")));
+	convert_look(&conversion);
+
+	put_statement(result, "check", convert_check_statement(&conversion));
+	put_statement(result, "validate", convert_validate_statement(&conversion));
+	count = convert_statements(&conversion, &statements);
+	for (int i = 0; i < count; i++)
+		put_statement(result, "swap", statements[i].text);
+	return (Datum) 0;
 }

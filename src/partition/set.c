@@ -376,3 +376,35 @@ set_read(Relation parent, const SetOptions *options, Oid extension_schema)
 	read_grid(set, &merged);
 	return set;
 }
+
+PartitionSet *
+set_of_plain_table(Relation table, const char *column, const SetOptions *options)
+{
+	PartitionSet *set = palloc0_object(PartitionSet);
+	Form_pg_attribute attribute;
+
+	set->parent = RelationGetRelid(table);
+	set->owner = table->rd_rel->relowner;
+	set->schema = RelationGetNamespace(table);
+	set->name = pstrdup(RelationGetRelationName(table));
+	set->quoted = set_quoted_name(set->parent);
+	set->column = get_attnum(set->parent, column);
+	set->column_name = pstrdup(column);
+	set->column_count = 1;
+	set->others_present = "";
+	set->others_absent = "";
+	if (set->column <= 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_COLUMN),
+				 errmsg("column \"%s\" of table \"%s\" does not exist", column, set->name)));
+	attribute = TupleDescAttr(RelationGetDescr(table), set->column - 1);
+	if (attribute->attgenerated != '\0')
+		refuse(table, psprintf("Column \"%s\" is generated, and can be no key.", column));
+	if (!key_of_type(attribute->atttypid, &set->key))
+		refuse(table, psprintf("Column \"%s\" is of type %s.", column, format_type_be(attribute->atttypid)));
+	set->nullable = !attribute->attnotnull;
+	if (set->key.kind == KEY_INTEGER)
+		read_epoch(set, options->epoch);
+	read_grid(set, options);
+	return set;
+}

@@ -72,6 +72,13 @@ extern PartitionSet *set_read(Relation parent, const SetOptions *options,
 							  Oid extension_schema);
 
 /*
+ * The same of a table that is not partitioned yet, by a column of it; without
+ * partitions.  Raises an error where the column cannot be a key.
+ */
+extern PartitionSet *set_of_plain_table(Relation table, const char *column,
+										const SetOptions *options);
+
+/*
  * The value that stands for the time: of a set of plain numbers the greatest
  * one in use, which is looked for as the owner.
  */
@@ -84,6 +91,18 @@ extern char *set_period_text(const Period *period);
 /* A relation's name for people, as in the catalog; and for SQL. */
 extern char *set_relation_name(Oid relation);
 extern char *set_quoted_name(Oid relation);
+
+/*
+ * condition.c, for SQL: is a row of a range, or of none but the default one
+ * because it is not in the range?  And a CHECK that has only rows of the range.
+ */
+#define SET_RANGE_CHECK "dbmaint_range"
+extern char *set_inside(const PartitionSet *set, const Range *range);
+extern char *set_outside(const PartitionSet *set, const Range *range);
+extern char *set_range_check(const PartitionSet *set, const Range *range);
+
+/* The columns that can be written, for INSERT and RETURNING, each after "alias.". */
+extern char *set_written_columns(Oid relation, const char *alias);
 
 /* The time zone of the name; raises an error if it is not known. */
 extern pg_tz *set_find_zone(const char *name);

@@ -1,0 +1,51 @@
+/*-------------------------------------------------------------------------
+ *
+ * capture.h
+ *		Notes which rows of a table change, while it is copied.
+ *
+ * A trigger writes what identifies a changed row, and nothing else of it, into
+ * a table beside the one that it is on, as part of the transaction that
+ * changes it: whoever sees the note sees the change.
+ *
+ * src/partition/capture.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBMAINT_CAPTURE_H
+#define DBMAINT_CAPTURE_H
+
+#include "utils/rel.h"
+
+/* of each note: is it being worked on? */
+#define CAPTURE_TAKEN "dbmaint_taken"
+
+/*
+ * The columns that identify the rows of a table: of its primary key, or of
+ * another unique index that has no NULLs.  NIL if there is none; *index is it.
+ */
+extern List *capture_identity(Relation table, Oid *index);
+
+/* "a.id = b.id AND ...", for SQL; by the operators of the index. */
+extern char *capture_join(Relation table, Oid index, const char *a, const char *b);
+
+/* The columns, each with "alias." before it. */
+extern char *capture_columns(Relation table, const List *identity, const char *alias);
+
+/* The notes' table, for SQL, whether it is there or not. */
+extern char *capture_notes(Oid table);
+
+/*
+ * Begins and ends it, as the owner, with the columns of the identity.  Beginning waits for whoever writes the
+ * table, which the caller has locked for that; ending where nothing was begun
+ * does nothing.
+ */
+extern void capture_begin(Oid owner, Oid extension_schema, Oid table, const char *columns);
+extern void capture_end(Oid owner, Oid table);
+
+/* Was it begun and not ended? */
+extern bool capture_exists(Oid table);
+
+/* Raises an error where changes were made that could not be noted. */
+extern void capture_check(Oid owner, Oid table, const List *identity);
+
+#endif							/* DBMAINT_CAPTURE_H */

@@ -1,0 +1,368 @@
+/*-------------------------------------------------------------------------
+ *
+ * job_split.c
+ *		The kind "partition_split": divides a partition by periods, online.
+ *
+ * Until the new partitions are in their place everything is thrown away when
+ * the job ends, and a next try begins anew.  Afterwards the old one is a table
+ * of its own, which is dropped if that was asked for.
+ *
+ * src/partition/job_split.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "catalog/pg_class.h"
+#include "partition/drop.h"
+#include "partition/job_step.h"
+#include "partition/owner.h"
+#include "partition/retiring.h"
+#include "partition/split.h"
+#include "polite/polite.h"
+#include "portability/instr_time.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "worker/errand.h"
+
+/* How long copying a batch of pages should take, and how many it has. */
+#define BATCH_MS 200
+#define FIRST_BATCH 256
+#define LARGEST_BATCH 32768
+
+/* So few notes are left before the lock is asked for; so often they are tried. */
+#define FEW_NOTES 500
+#define MOST_PASSES 100
+
+/* What the steps of a run share. */
+typedef struct SplitRun
+{
+	Job		   *job;
+	MemoryContext context;		/* of what outlives a step */
+	MemoryContext step_context;
+	Split		split;
+	bool		excluded;
+	BlockNumber from;			/* of the batch */
+	BlockNumber to;
+	uint64		copied;
+	uint64		followed;		/* notes, by the last pass */
+	bool		swapped;
+	char	   *original;
+	char	   *parent;			/* for SQL */
+	int			part;			/* to settle */
+	bool		drop;
+	bool		left;			/* there is an original to drop */
+	int64		size_bytes;
+} SplitRun;
+
+const JobOption split_options[] = {
+	{"period", JOB_OPTION_TEXT, 0, 0, NULL},
+	{"drop_original", JOB_OPTION_BOOL, 0, 0, NULL},
+	{NULL, JOB_OPTION_BOOL, 0, 0, NULL}
+};
+
+void
+split_check(Job *job)
+{
+	relation_check(job, "rmpiIf");
+	if (!relation_owned_by(job->target_oid, job->requester))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("must be owner of table %s", job->target)));
+	/* one that was taken out of its set, and is to be dropped still */
+	if (job->extension != NULL && !get_rel_relispartition(job->target_oid) &&
+		retiring_has(job, job->target_oid))
+		return;
+	(void) split_parent(job->target_oid);
+}
+
+/* In the memory that each step has for itself, but for what it hands on. */
+static void
+run_in_context(GuardedStep step, SplitRun *run)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->step_context);
+
+	job_step(step, run);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(run->step_context);
+}
+
+static void
+step_begin(SplitRun *run)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+
+	job_step_begin();
+	split_check(run->job);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+step_left(void *arg)
+{
+	SplitRun   *run = arg;
+
+	step_begin(run);
+	run->left = !get_rel_relispartition(run->job->target_oid);
+	if (!run->left)
+		split_clear(run->job->target_oid, run->job->requester, STEP_WINDOW_MS);
+}
+
+static void
+plan(SplitRun *run)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+	Split	   *split = &run->split;
+
+	memset(split, 0, sizeof(Split));
+	split->partition = run->job->target_oid;
+	split->extension_schema = run->job->extension->schema_oid;
+	split->caller = run->job->requester;
+	split->period = job_option_text(run->job, "period");
+	split->window_ms = STEP_WINDOW_MS / 10;
+	split_plan(split);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+step_exclude(void *arg)
+{
+	SplitRun   *run = arg;
+
+	step_begin(run);
+	plan(run);
+	run->excluded = split_exclude(&run->split);
+}
+
+static void
+step_validate(void *arg)
+{
+	SplitRun   *run = arg;
+
+	step_begin(run);
+	split_validate(&run->split);
+}
+
+static void
+step_stage(void *arg)
+{
+	SplitRun   *run = arg;
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+
+	step_begin(run);
+	/* as it is now: what is planned is made in the same transaction */
+	plan(run);
+	split_stage(&run->split);
+	run->parent = pstrdup(run->split.set->quoted);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+step_copy(void *arg)
+{
+	SplitRun   *run = arg;
+
+	step_begin(run);
+	run->copied += split_copy(&run->split, run->from, run->to);
+}
+
+static void
+step_follow(void *arg)
+{
+	SplitRun   *run = arg;
+
+	step_begin(run);
+	run->followed = split_follow(&run->split);
+}
+
+/* Batches of a length that nobody notices. */
+static void
+copy_pages(SplitRun *run)
+{
+	BlockNumber batch = FIRST_BATCH;
+	BlockNumber pages = run->split.pages;
+
+	for (run->from = 0; run->from < pages; run->from = run->to)
+	{
+		instr_time	begin;
+		instr_time	duration;
+
+		CHECK_FOR_INTERRUPTS();
+		run->to = pages - run->from > batch ? run->from + batch : pages;
+		job_progress("copied %u of %u pages", run->from, pages);
+		INSTR_TIME_SET_CURRENT(begin);
+		run_in_context(step_copy, run);
+		INSTR_TIME_SET_CURRENT(duration);
+		INSTR_TIME_SUBTRACT(duration, begin);
+		if (INSTR_TIME_GET_MILLISEC(duration) < BATCH_MS / 2)
+			batch = Min(batch * 2, LARGEST_BATCH);
+		else if (INSTR_TIME_GET_MILLISEC(duration) > BATCH_MS * 2)
+			batch = Max(batch / 2, 1);
+		/* the notes must not grow as long as the table is copied */
+		run_in_context(step_follow, run);
+	}
+}
+
+/* Until so few notes come meanwhile that the rest takes no time. */
+static void
+follow(SplitRun *run)
+{
+	for (int pass = 0; pass < MOST_PASSES; pass++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		job_progress("follows changes");
+		run_in_context(step_follow, run);
+		if (run->followed <= FEW_NOTES)
+			return;
+	}
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("changes of %s come faster than they are followed", run->job->target),
+			 errhint("Split it at a time when it is written less.")));
+}
+
+static void
+note_original(SplitRun *run)
+{
+	const PartitionSet *set = run->split.set;
+
+	if (run->drop)
+		retiring_note(run->job, run->split.partition, set->parent,
+					  run->split.is_default ? NULL : key_text(&set->key, run->split.range.from, set->zone),
+					  run->split.is_default ? NULL : key_text(&set->key, run->split.range.to, set->zone),
+					  run->size_bytes);
+}
+
+static void
+step_swap(void *arg)
+{
+	SplitRun   *run = arg;
+	char	   *original = NULL;
+
+	step_begin(run);
+	run->size_bytes = drop_size(run->split.partition);
+	run->swapped = split_swap(&run->split, &original);
+	if (!run->swapped)
+		return;
+	note_original(run);
+	run->original = MemoryContextStrdup(run->context, original);
+}
+
+/* The lock may be long in coming; what is copied is not given up for that. */
+static void
+swap(SplitRun *run)
+{
+	run->swapped = false;
+	while (!run->swapped)
+	{
+		MemoryContext old;
+
+		CHECK_FOR_INTERRUPTS();
+		follow(run);
+		old = MemoryContextSwitchTo(run->step_context);
+		(void) job_step_once(step_swap, run);
+		MemoryContextSwitchTo(old);
+		MemoryContextReset(run->step_context);
+	}
+}
+
+static void
+step_settle(void *arg)
+{
+	SplitRun   *run = arg;
+
+	job_step_begin();
+	split_settle(&run->split, &run->split.parts[run->part]);
+}
+
+static void
+step_clear(void *arg)
+{
+	SplitRun   *run = arg;
+
+	job_step_begin();
+	split_clear(run->job->target_oid, run->job->requester, STEP_WINDOW_MS);
+}
+
+/* The original, with the note of it. */
+static void
+step_drop(void *arg)
+{
+	SplitRun   *run = arg;
+	Oid			original = run->job->target_oid;
+	PoliteLock	lock = {original, AccessExclusiveLock};
+	DropRequest request = {0};
+	char	   *name;
+
+	step_begin(run);
+	retiring_lock(run->job);
+	polite_lock_all(psprintf("drop %s", run->job->target), STEP_WINDOW_MS, &lock, 1);
+	/* it may have been attached again, or renamed, before the lock was there */
+	if (!retiring_has(run->job, original))
+	{
+		job_say("%s is left alone.", run->job->target);
+		return;
+	}
+	name = set_relation_name(original);
+	run->size_bytes = drop_size(original);
+	drop_end(&request, run->job->requester, original);
+	retiring_forget(run->job, original);
+	drop_log(name, name, NULL, "the end", run->size_bytes, "dropped, its rows are in new partitions");
+	job_say("%s: dropped, " INT64_FORMAT " bytes", name, run->size_bytes);
+}
+
+static void
+report(const SplitRun *run)
+{
+	const Split *split = &run->split;
+
+	job_say("%d partitions of %s, from \"%s\" to \"%s\": " UINT64_FORMAT " rows copied.", split->count, run->parent,
+			split->parts[0].name, split->parts[split->count - 1].name, run->copied);
+	if (split->cut)
+		job_say(split->is_default ? "Other rows have a period of their own still." :
+				"The first of them is longer than a period: more than %d would have been needed.", CREATE_MOST);
+	if (!run->drop)
+		job_say("What was split is the table %s now. DROP TABLE %s; when it is not needed any more.", run->original, run->original);
+}
+
+void
+split_run(Job *job)
+{
+	SplitRun	run = {.job = job,.context = CurrentMemoryContext};
+
+	run.step_context = AllocSetContextCreate(CurrentMemoryContext, "dbmaint split", ALLOCSET_DEFAULT_SIZES);
+	run.drop = job_option_bool(job, "drop_original", false);
+	run_in_context(step_left, &run);
+	if (run.left)
+	{
+		run_in_context(step_clear, &run);
+		run_in_context(step_drop, &run);
+		return;
+	}
+	run_in_context(step_exclude, &run);
+	if (run.excluded)
+		run_in_context(step_validate, &run);
+	run_in_context(step_stage, &run);
+	copy_pages(&run);
+	/* statistics and visibility, before the first query meets them */
+	while (!job_step_command(psprintf("VACUUM (ANALYZE) %s", run.split.staging), job->requester, 0))
+		CHECK_FOR_INTERRUPTS();
+	swap(&run);
+
+	report(&run);
+	for (run.part = 0; run.part < run.split.count; run.part++)
+		run_in_context(step_settle, &run);
+	run_in_context(step_clear, &run);
+	if (run.drop)
+		run_in_context(step_drop, &run);
+	(void) job_step_command(psprintf("ANALYZE %s", run.parent), job->requester, 0);
+}
+
+/* Before a next try, and after the last: the copy is of no use any more. */
+void
+split_clean(Job *job)
+{
+	SplitRun	run = {.job = job,.context = CurrentMemoryContext};
+
+	job_step_clean(step_clear, &run);
+}

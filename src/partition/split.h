@@ -1,0 +1,104 @@
+/*-------------------------------------------------------------------------
+ *
+ * split.h
+ *		Divides a partition by the periods of its set, online.
+ *
+ * Its rows are copied in batches into new tables, of a period each, which
+ * stand aside and which nobody sees, while a trigger notes what changes
+ * meanwhile; what was noted is copied again until little is left.  Then, under
+ * a lock of the whole set that lasts as long as a few changes of the catalogs,
+ * the last of it is copied and the new tables take the place of the old one.
+ * No row is out of sight at any time, none is deleted, and up to that moment
+ * everything can be thrown away.
+ *
+ * The partition is one that holds more than a period, or the default one: of
+ * that, the rows that have no period go into a new default partition.
+ *
+ * src/partition/split.h
+ *
+ *-------------------------------------------------------------------------
+ */
+#ifndef DBMAINT_SPLIT_H
+#define DBMAINT_SPLIT_H
+
+#include "partition/create.h"
+
+/* One of the new tables. */
+typedef struct SplitPart
+{
+	Range		range;
+	Range		period;			/* after which it is named */
+	char	   *name;
+	char	   *quoted;			/* for SQL, when it is made */
+	Oid			table;
+} SplitPart;
+
+typedef struct Split
+{
+	Oid			partition;
+	Oid			extension_schema;
+	Oid			caller;			/* with whose rights publications change */
+	char	   *period;			/* NULL: the set's */
+	int			window_ms;		/* for which locks are tried */
+
+	PartitionSet *set;
+	char	   *quoted;			/* the partition, for SQL */
+	bool		is_default;
+	Range		range;			/* of the partition, if it is not the default */
+	SplitPart  *parts;			/* oldest first */
+	int			count;
+	bool		cut;			/* there would be more: the first part is
+								 * longer, or the rest stays in the default */
+
+	/* set by split_stage() */
+	char	   *staging;		/* the table that has the new ones as its
+								 * partitions */
+	char	   *rest;			/* the new default partition */
+	List	   *identity;
+	char	   *join;			/* of a row (r) and a note (n) */
+	char	   *written;		/* the columns */
+	char	   *shape;			/* of the set, which must stay as it is */
+	BlockNumber pages;			/* to copy */
+} Split;
+
+/*
+ * Says what is to be made: fills in the first half, in the current memory
+ * context.  Raises an error where it cannot be split.
+ */
+extern void split_plan(Split *split);
+
+/* Finds the partition's parent; raises an error where there is none. */
+extern Oid	split_parent(Oid partition);
+
+/*
+ * Each in a transaction of its own.  split_exclude() and split_validate() come
+ * first where the set has another default partition, so that it is not scanned
+ * under the lock; split_exclude() says whether it is so.
+ */
+extern bool split_exclude(const Split *split);
+extern void split_validate(const Split *split);
+extern void split_stage(Split *split);
+
+/* Copies rows of the pages; returns how many. */
+extern uint64 split_copy(const Split *split, BlockNumber from, BlockNumber to);
+
+/* Copies again what was noted; returns how many notes there were. */
+extern uint64 split_follow(const Split *split);
+
+/*
+ * Puts the new tables in their place.  Returns false, with nothing done, where
+ * more has changed than can be copied under the lock.  The old one is detached
+ * and returned by its name, in the current memory context.
+ */
+extern bool split_swap(const Split *split, char **original);
+
+/* After it: drops the CHECK that one of the new tables still has. */
+extern void split_settle(const Split *split, const SplitPart *part);
+
+/*
+ * Drops what a split left, but for its result; with the rights of the owner.
+ * Also before one, after a crash.
+ */
+extern void split_clear(Oid partition, Oid owner, int window_ms);
+
+#endif							/* DBMAINT_SPLIT_H */

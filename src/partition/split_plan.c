@@ -1,0 +1,300 @@
+/*-------------------------------------------------------------------------
+ *
+ * split_plan.c
+ *		Into what a partition is divided.
+ *
+ * src/partition/split_plan.c
+ *
+ *-------------------------------------------------------------------------
+ */
+#include "compat.h"
+
+#include "access/relation.h"
+#include "catalog/partition.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "commands/trigger.h"
+#include "partition/capture.h"
+#include "partition/likeness.h"
+#include "partition/name.h"
+#include "partition/owner.h"
+#include "partition/recorded.h"
+#include "partition/split.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+Oid
+split_parent(Oid partition)
+{
+	char	   *name = set_relation_name(partition);
+
+	if (!get_rel_relispartition(partition))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a partition", name)));
+	return get_partition_parent(partition, false);
+}
+
+/*
+ * The key next to a value among the partition's rows: the least one that is not
+ * below it, or the greatest of all.  False if there is none.
+ */
+static bool
+ask_key(const Split *split, bool least, int64 from, int64 *found)
+{
+	const PartitionSet *set = split->set;
+	const char *column = quote_identifier(set->column_name);
+	Datum		value;
+
+	if (!owner_ask_value(set->owner,
+						 psprintf("SELECT r.%1$s FROM ONLY %2$s AS r WHERE r.%1$s IS NOT NULL%3$s ORDER BY r.%1$s %4$s LIMIT 1",
+								  column, split->quoted,
+								  from == RANGE_MINVALUE ? "" : psprintf(" AND r.%s >= %s", column, key_literal(&set->key, from)),
+								  least ? "ASC" : "DESC"),
+						 &value))
+		return false;
+	*found = key_value(&set->key, value);
+	return true;
+}
+
+/* The least one that lies on a calendar; what is before that has no period. */
+static bool
+least_key(const Split *split, int64 from, int64 *found)
+{
+	if (from == RANGE_MINVALUE && split->set->calendar != NULL && split->set->key.kind != KEY_UUID7 &&
+		ask_key(split, true, from, found) &&
+		(*found == RANGE_MINVALUE || *found < calendar_days(1, 1, 1) * USECS_A_DAY))
+		from = calendar_days(1, 1, 1) * USECS_A_DAY;
+	return ask_key(split, true, from, found);
+}
+
+/* Adds a part; of more than can be made the last ones stay. */
+static void
+add_part(Split *split, Range range)
+{
+	SplitPart  *part = &split->parts[split->count++ % CREATE_MOST];
+
+	memset(part, 0, sizeof(*part));
+	part->range = range;
+	part->period = range;
+}
+
+/* Puts them in order where the first ones were written over. */
+static void
+order_parts(Split *split)
+{
+	SplitPart  *ordered;
+	int			first = split->count % CREATE_MOST;
+
+	if (split->count <= CREATE_MOST)
+		return;
+	split->cut = true;
+	ordered = palloc_array(SplitPart, CREATE_MOST);
+	for (int i = 0; i < CREATE_MOST; i++)
+		ordered[i] = split->parts[(first + i) % CREATE_MOST];
+	pfree(split->parts);
+	split->parts = ordered;
+	split->count = CREATE_MOST;
+}
+
+/*
+ * From the first row's period on to the partition's end.  Its range is covered
+ * as it was: what was accepted before is accepted afterwards.
+ */
+static void
+plan_range(Split *split)
+{
+	const Grid *grid = &split->set->grid;
+	Range		whole = split->range;
+	int64		end = whole.to;
+	int64		cursor;
+
+	if (!least_key(split, RANGE_MINVALUE, &cursor))
+		return;
+	if (end == RANGE_MAXVALUE)
+	{
+		if (!ask_key(split, false, RANGE_MINVALUE, &end))
+			return;
+		end = end == RANGE_MAXVALUE ? end : end + 1;
+	}
+	if (!grid_floor(grid, cursor, &cursor) || cursor < whole.from)
+		cursor = whole.from;
+	while (cursor < end)
+	{
+		Range		range = {cursor, whole.to};
+
+		CHECK_FOR_INTERRUPTS();
+		if (!grid_next(grid, cursor, &range.to) || range.to > whole.to ||
+			!key_can_have(&split->set->key, range.to))
+			range.to = whole.to;
+		if (whole.to == RANGE_MAXVALUE && range.to >= end)
+			range.to = whole.to;
+		add_part(split, range);
+		cursor = range.to;
+	}
+	order_parts(split);
+	if (split->count > 0)
+		split->parts[0].range.from = whole.from;
+}
+
+/* Cuts a period to what no other partition has. */
+static void
+cut_range(const PartitionSet *set, int64 value, Range *range)
+{
+	for (int i = 0; i < set->count; i++)
+	{
+		if (set->ranges[i].to <= value && set->ranges[i].to > range->from)
+			range->from = set->ranges[i].to;
+		if (set->ranges[i].from > value && set->ranges[i].from < range->to)
+			range->to = set->ranges[i].from;
+	}
+}
+
+/* Each period of which there are rows. */
+static void
+plan_default(Split *split)
+{
+	const PartitionSet *set = split->set;
+	int64		from = RANGE_MINVALUE;
+	int64		value;
+
+	while (least_key(split, from, &value))
+	{
+		Range		range;
+
+		CHECK_FOR_INTERRUPTS();
+		if (split->count == CREATE_MOST)
+		{
+			split->cut = true;
+			return;
+		}
+		if (!grid_floor(&set->grid, value, &range.from) || !grid_next(&set->grid, value, &range.to))
+			return;
+		cut_range(set, value, &range);
+		if (!key_can_have(&set->key, range.to))
+			return;
+		if (key_can_have(&set->key, range.from))
+			add_part(split, range);
+		from = range.to;
+	}
+}
+
+static void
+name_parts(Split *split)
+{
+	Oid			schema = get_rel_namespace(split->partition);
+	NamePattern pattern;
+
+	likeness_names(split->set, &pattern);
+	for (int i = 0; i < split->count; i++)
+	{
+		SplitPart  *part = &split->parts[i];
+
+		part->name = likeness_free_name(likeness_name(split->set, &pattern, &part->period), schema);
+	}
+}
+
+static void
+refuse(const Split *split, const char *detail, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("cannot split partition \"%s\"", set_relation_name(split->partition)),
+			 errdetail("%s", detail),
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+static void
+check_partition(const Split *split, Relation rel)
+{
+	Oid			index;
+
+	if (rel->rd_rel->relkind != RELKIND_RELATION)
+		refuse(split, "It is no ordinary table.", rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ?
+			   "Split its own partitions." : NULL);
+	if (rel->rd_rel->relowner != split->set->owner)
+		refuse(split, psprintf("Its owner is not that of \"%s\".", split->set->name),
+			   psprintf("ALTER TABLE %s OWNER TO %s.", split->quoted, quote_identifier(GetUserNameFromId(split->set->owner, false))));
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_PK)
+			refuse(split, psprintf("Foreign key \"%s\" of table \"%s\" refers to its rows.", get_constraint_name(trigger->tgconstraint),
+								   set_relation_name(trigger->tgconstrrelid)),
+				   "Drop the foreign key, split it, and add the foreign key again.");
+	}
+	if (capture_identity(rel, &index) == NIL)
+		refuse(split, "Nothing identifies its rows, so that changes to them cannot be followed.",
+			   "Add a primary key, or a unique index of columns that are NOT NULL.");
+}
+
+/*
+ * What is copied would be published before it is in its place, to subscribers
+ * who have no such table.
+ */
+static void
+refuse_published(const Split *split)
+{
+	Datum		name;
+
+	if (owner_ask_value(split->set->owner,
+						psprintf("SELECT p.pubname FROM pg_catalog.pg_publication AS p WHERE p.puballtables"
+								 " OR EXISTS (SELECT FROM pg_catalog.pg_publication_rel AS r WHERE r.prpubid = p.oid AND r.prrelid = %u)"
+								 " OR EXISTS (SELECT FROM pg_catalog.pg_publication_namespace AS n WHERE n.pnpubid = p.oid AND n.pnnspid = %u)",
+								 split->partition, get_rel_namespace(split->partition)), &name))
+		refuse(split, psprintf("Publication \"%s\" has it, and would have the new tables before they are in their place.", NameStr(*DatumGetName(name))),
+			   "Publish the partitioned table instead, with publish_via_partition_root.");
+}
+
+static void
+find_partition(Split *split)
+{
+	const PartitionSet *set = split->set;
+
+	split->is_default = split->partition == set->default_partition;
+	if (split->is_default)
+		return;
+	for (int i = 0; i < set->count; i++)
+	{
+		if (set->partitions[i] == split->partition)
+		{
+			split->range = set->ranges[i];
+			if (set->calendar != NULL &&
+				(split->range.from == RANGE_INFINITE_PAST || split->range.to == RANGE_INFINITE_FUTURE))
+				refuse(split, "Its range begins or ends at an infinity.", NULL);
+			return;
+		}
+	}
+	refuse(split, psprintf("It is being detached from \"%s\".", set->name), NULL);
+}
+
+void
+split_plan(Split *split)
+{
+	Relation	parent = relation_open(split_parent(split->partition), AccessShareLock);
+	Relation	rel = relation_open(split->partition, AccessShareLock);
+	SetOptions	options = {split->period, NULL, NULL};
+
+	split->set = set_read(parent, &options, split->extension_schema);
+	relation_close(parent, NoLock);
+	split->quoted = set_quoted_name(split->partition);
+	check_partition(split, rel);
+	relation_close(rel, NoLock);
+	find_partition(split);
+	refuse_published(split);
+	if (!split->set->has_grid)
+		create_refuse_unknown_grid(split->set);
+
+	split->parts = palloc_array(SplitPart, CREATE_MOST);
+	split->count = 0;
+	split->cut = false;
+	if (split->is_default)
+		plan_default(split);
+	else
+		plan_range(split);
+	if (split->count < (split->is_default ? 1 : 2))
+		refuse(split, split->is_default ? "None of its rows has a period of its own." :
+			   "It holds rows of no more than one period.", NULL);
+	name_parts(split);
+}
