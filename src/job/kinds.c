@@ -238,7 +238,7 @@ describe_option(const JobOption *option)
 		case JOB_OPTION_NAMES:
 			return "an array of names";
 		case JOB_OPTION_TEXT:
-			return "a text";
+			return "a text that is not empty";
 	}
 	return "";
 }

@@ -29,7 +29,7 @@ AS $$
                         AND EXISTS (SELECT FROM pg_rewrite AS n JOIN pg_class AS v ON v.oid = n.ev_class
                                      WHERE n.oid = d.objid AND n.rulename = '_RETURN' AND v.relkind = 'v'))
             UNION ALL
-            SELECT 2, format('%s has the NOT VALID constraint %I: ALTER TABLE %s VALIDATE CONSTRAINT %I', n.conrelid::regclass, n.conname, n.conrelid::regclass, n.conname)
+            SELECT 2, format('its constraint %I is NOT VALID: ALTER TABLE %s VALIDATE CONSTRAINT %I', n.conname, n.conrelid::regclass, n.conname)
               FROM pg_constraint AS n WHERE n.conrelid = $1 AND n.contype IN ('c', 'f') AND NOT n.convalidated AND n.conname <> 'dbmaint_range'
             UNION ALL
             SELECT 3, format('foreign key %I of %s refers to it', n.conname, n.conrelid::regclass)

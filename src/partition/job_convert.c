@@ -55,7 +55,7 @@ const JobOption convert_options[] = {
 void
 convert_job_check(Job *job)
 {
-	relation_check(job, "rmpiIf");
+	relation_check(job, "rmpiIfvS");
 	if (!relation_owned_by(job->target_oid, job->requester))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
