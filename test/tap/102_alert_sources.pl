@@ -317,7 +317,8 @@ sub trace
 }
 
 my $age = sub {
-	return 'SELECT round((extract(epoch FROM ' . at() . " - max(modification)) / 3600)::numeric, 3) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.backup.%'";
+	# as readings are rounded: of two thousandths as near, the even one
+	return 'SELECT round((extract(epoch FROM ' . at() . " - max(modification)) / 3600)::float8 * 1000) / 1000 FROM pg_ls_archive_statusdir() WHERE name LIKE '%.backup.%'";
 };
 $node->backup('base');
 rounds(1);
