@@ -111,6 +111,44 @@ check_obstacles(const Conversion *conversion)
 		refuse(conversion, psprintf("%c%s.", pg_toupper(obstacle[0]), obstacle + 1), NULL);
 }
 
+/* With whose rights a publication changes; InvalidOid if nobody's who may. */
+static Oid
+publisher(const Conversion *conversion, Oid publication)
+{
+	if (publication_owned_by(publication, conversion->set->owner))
+		return conversion->set->owner;
+	return publication_owned_by(publication, conversion->caller) ? conversion->caller : InvalidOid;
+}
+
+static void
+check_publications(const Conversion *conversion)
+{
+	List	   *publications = relation_publications(conversion->table);
+	ListCell   *cell;
+
+	foreach(cell, publications)
+	{
+		char	   *name = get_publication_name(lfirst_oid(cell), false);
+
+		if (!OidIsValid(publisher(conversion, lfirst_oid(cell))))
+			refuse(conversion, psprintf("Publication \"%s\" has it, and is neither its owner's nor the caller's.", name),
+				   "Who owns the publication may ask, if he is a member of the table's owner.");
+	}
+}
+
+/* The new table is published, as its partition was: likeness_extras.c. */
+static void
+unpublish_partition(const Conversion *conversion)
+{
+	List	   *publications = relation_publications(conversion->table);
+	ListCell   *cell;
+
+	foreach(cell, publications)
+		owner_run(publisher(conversion, lfirst_oid(cell)),
+				  psprintf("ALTER PUBLICATION %s DROP TABLE ONLY %s", quote_identifier(get_publication_name(lfirst_oid(cell), false)),
+						   set_quoted_name(conversion->table)));
+}
+
 static bool
 greatest_key(const Conversion *conversion, int64 *greatest)
 {
@@ -173,6 +211,7 @@ convert_look(Conversion *conversion)
 	check_unique(conversion, table);
 	relation_close(table, NoLock);
 	check_obstacles(conversion);
+	check_publications(conversion);
 	find_bound(conversion);
 
 	length = pg_mbcliplen(conversion->set->name, (int) strlen(conversion->set->name),
@@ -306,6 +345,7 @@ check_again(const Conversion *conversion)
 		refuse(conversion, "Its name, schema, owner or column is not what it was when this began.", NULL);
 	relation_close(table, NoLock);
 	check_obstacles(conversion);
+	check_publications(conversion);
 }
 
 void
@@ -329,6 +369,7 @@ convert_swap(const Conversion *conversion)
 	CommandCounterIncrement();
 	parent = get_relname_relid(set->name, set->schema);
 	copy_extras(conversion, parent);
+	unpublish_partition(conversion);
 
 	if (set->calendar != NULL)
 		options.time_zone = pstrdup(pg_get_timezone_name(set->zone));

@@ -24,6 +24,7 @@ AS $$
                AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint AS n WHERE n.oid = d.objid AND n.conrelid = c.oid))
                AND NOT (d.classid = 'pg_trigger'::regclass AND EXISTS (SELECT FROM pg_trigger AS n WHERE n.oid = d.objid AND n.tgrelid = c.oid))
                AND NOT (d.classid = 'pg_policy'::regclass AND EXISTS (SELECT FROM pg_policy AS n WHERE n.oid = d.objid AND n.polrelid = c.oid))
+               AND NOT (d.classid = 'pg_publication_rel'::regclass AND EXISTS (SELECT FROM pg_publication_rel AS n WHERE n.oid = d.objid AND n.prrelid = c.oid))
                AND NOT (d.classid = 'pg_attrdef'::regclass AND EXISTS (SELECT FROM pg_attrdef AS n WHERE n.oid = d.objid AND n.adrelid = c.oid))
                AND NOT (d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
                         AND EXISTS (SELECT FROM pg_rewrite AS n JOIN pg_class AS v ON v.oid = n.ev_class
