@@ -126,7 +126,7 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_add_channel dbmaint_change_channel dbmaint_enable_channel dbmaint_drop_channel dbmaint_test_channel
   dbmaint_validate_channel dbmaint_write_channel dbmaint_want_notifier
   dbmaint_queue_notifications dbmaint_put_notification dbmaint_tend_outbox dbmaint_test_message
-  dbmaint_outbox_due dbmaint_due_channels dbmaint_claim_notifications dbmaint_finish_notifications
+  dbmaint_outbox_due dbmaint_pause_of dbmaint_due_channels dbmaint_claim_notifications dbmaint_finish_notifications
   dbmaint_release_notifications dbmaint_note_channel dbmaint_render_notification dbmaint_preview_notification);
 # Tables with secrets, and with what is behind a view for everybody else.
 my %hidden = map { $_ => 1 } qw(dbmaint_channel_secrets dbmaint_channel_settings dbmaint_outbox);
