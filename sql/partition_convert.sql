@@ -125,8 +125,16 @@ RESET client_min_messages;
 -- the one that was not refused is asked for now
 SELECT kind, target, options FROM dbmaint_jobs;
 
--- whose table it is not
+-- an owner who may make no tables where it is
 CREATE ROLE regress_dbmaint_other;
+CREATE SCHEMA closed;
+CREATE TABLE closed.kept (at timestamptz);
+ALTER TABLE closed.kept OWNER TO regress_dbmaint_other;
+SELECT attempt('SELECT dbmaint_partition_table(''closed.kept'', ''at'', ''1 day'')');
+DROP TABLE closed.kept;
+DROP SCHEMA closed;
+
+-- whose table it is not
 SET ROLE regress_dbmaint_other;
 SELECT attempt('SELECT dbmaint_partition_table(''early'', ''at'', ''1 day'')');
 SELECT attempt('SELECT dbmaint_partition_table(''early'', ''at'', ''1 day'', dry_run => true)');

@@ -13,16 +13,20 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT m.metric, '', m.value
+    SELECT m.metric, m.instance, m.value
       FROM (SELECT count(*) AS clients,
                    max(greatest(extract(epoch FROM clock_timestamp() - a.state_change), 0))
-                       FILTER (WHERE a.state LIKE 'idle in transaction%') AS idle_s
-              FROM pg_stat_activity AS a WHERE a.backend_type = 'client backend') AS s
+                       FILTER (WHERE a.state LIKE 'idle in transaction%' AND a.state_change IS NOT NULL) AS idle_s,
+                   count(*) FILTER (WHERE a.state LIKE 'idle in transaction%' AND a.hidden) AS untold
+              FROM @extschema@.dbmaint_client_sessions() AS a) AS s
      CROSS JOIN LATERAL (VALUES
-           ('free_connections', (current_setting('max_connections')::int
+           ('free_connections', '', (current_setting('max_connections')::int
                 - current_setting('superuser_reserved_connections')::int
                 - coalesce(current_setting('reserved_connections', true)::int, 0) - s.clients)::float8),
-           ('idle_in_transaction_ms', (1000 * coalesce(s.idle_s, 0))::float8)) AS m(metric, value);
+           -- where only sessions are that do not tell since when, an alert on
+           -- one that did must not wait for them: there is no reading
+           ('idle_in_transaction_ms', CASE WHEN s.idle_s IS NOT NULL OR s.untold = 0 THEN '' END,
+            (1000 * coalesce(s.idle_s, 0))::float8)) AS m(metric, instance, value);
 
     RETURN QUERY
     SELECT 'longest_lock_wait_ms', '',

@@ -111,6 +111,44 @@ check_obstacles(const Conversion *conversion)
 		refuse(conversion, psprintf("%c%s.", pg_toupper(obstacle[0]), obstacle + 1), NULL);
 }
 
+/* With whose rights a publication changes; InvalidOid if nobody's who may. */
+static Oid
+publisher(const Conversion *conversion, Oid publication)
+{
+	if (publication_owned_by(publication, conversion->set->owner))
+		return conversion->set->owner;
+	return publication_owned_by(publication, conversion->caller) ? conversion->caller : InvalidOid;
+}
+
+static void
+check_publications(const Conversion *conversion)
+{
+	List	   *publications = relation_publications(conversion->table);
+	ListCell   *cell;
+
+	foreach(cell, publications)
+	{
+		char	   *name = get_publication_name(lfirst_oid(cell), false);
+
+		if (!OidIsValid(publisher(conversion, lfirst_oid(cell))))
+			refuse(conversion, psprintf("Publication \"%s\" has it, and is neither its owner's nor the caller's.", name),
+				   "Who owns the publication may ask, if he is a member of the table's owner.");
+	}
+}
+
+/* The new table is published, as its partition was: likeness_extras.c. */
+static void
+unpublish_partition(const Conversion *conversion)
+{
+	List	   *publications = relation_publications(conversion->table);
+	ListCell   *cell;
+
+	foreach(cell, publications)
+		owner_run(publisher(conversion, lfirst_oid(cell)),
+				  psprintf("ALTER PUBLICATION %s DROP TABLE ONLY %s", quote_identifier(get_publication_name(lfirst_oid(cell), false)),
+						   set_quoted_name(conversion->table)));
+}
+
 static bool
 greatest_key(const Conversion *conversion, int64 *greatest)
 {
@@ -173,6 +211,7 @@ convert_look(Conversion *conversion)
 	check_unique(conversion, table);
 	relation_close(table, NoLock);
 	check_obstacles(conversion);
+	check_publications(conversion);
 	find_bound(conversion);
 
 	length = pg_mbcliplen(conversion->set->name, (int) strlen(conversion->set->name),
@@ -257,13 +296,17 @@ convert_validate(const Conversion *conversion)
 	owner_run(conversion->set->owner, convert_validate_statement(conversion));
 }
 
-/* Tables that foreign keys refer to: those are made anew. */
+/*
+ * The table; what its foreign keys refer to, since they are made anew; and its
+ * sequences, so that none gives a number between the look at it and its end.
+ */
 static void
-lock_referenced(const Conversion *conversion)
+lock_all(const Conversion *conversion)
 {
 	Relation	table = relation_open(conversion->table, NoLock);
 	List	   *keys = copyObject(RelationGetFKeyList(table));
-	PoliteLock *locks = palloc_array(PoliteLock, list_length(keys) + 1);
+	List	   *sequences = getOwnedSequences(conversion->table);
+	PoliteLock *locks = palloc_array(PoliteLock, list_length(keys) + list_length(sequences) + 1);
 	ListCell   *cell;
 	int			count = 0;
 
@@ -276,6 +319,11 @@ lock_referenced(const Conversion *conversion)
 		locks[count++] = (PoliteLock)
 	{
 		((ForeignKeyCacheInfo *) lfirst(cell))->confrelid, ShareRowExclusiveLock
+	};
+	foreach(cell, sequences)
+		locks[count++] = (PoliteLock)
+	{
+		lfirst_oid(cell), ShareRowExclusiveLock
 	};
 	polite_lock_all(psprintf("make a partitioned table of \"%s\"", conversion->set->name), conversion->window_ms, locks, count);
 }
@@ -306,6 +354,7 @@ check_again(const Conversion *conversion)
 		refuse(conversion, "Its name, schema, owner or column is not what it was when this began.", NULL);
 	relation_close(table, NoLock);
 	check_obstacles(conversion);
+	check_publications(conversion);
 }
 
 void
@@ -318,7 +367,7 @@ convert_swap(const Conversion *conversion)
 	int			count;
 
 	lock_table(conversion, AccessShareLock);
-	lock_referenced(conversion);
+	lock_all(conversion);
 	check_again(conversion);
 	count = convert_statements(conversion, &statements);
 	for (int i = 0; i < count; i++)
@@ -329,6 +378,7 @@ convert_swap(const Conversion *conversion)
 	CommandCounterIncrement();
 	parent = get_relname_relid(set->name, set->schema);
 	copy_extras(conversion, parent);
+	unpublish_partition(conversion);
 
 	if (set->calendar != NULL)
 		options.time_zone = pstrdup(pg_get_timezone_name(set->zone));

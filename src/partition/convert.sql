@@ -24,6 +24,7 @@ AS $$
                AND NOT (d.classid = 'pg_constraint'::regclass AND EXISTS (SELECT FROM pg_constraint AS n WHERE n.oid = d.objid AND n.conrelid = c.oid))
                AND NOT (d.classid = 'pg_trigger'::regclass AND EXISTS (SELECT FROM pg_trigger AS n WHERE n.oid = d.objid AND n.tgrelid = c.oid))
                AND NOT (d.classid = 'pg_policy'::regclass AND EXISTS (SELECT FROM pg_policy AS n WHERE n.oid = d.objid AND n.polrelid = c.oid))
+               AND NOT (d.classid = 'pg_publication_rel'::regclass AND EXISTS (SELECT FROM pg_publication_rel AS n WHERE n.oid = d.objid AND n.prrelid = c.oid))
                AND NOT (d.classid = 'pg_attrdef'::regclass AND EXISTS (SELECT FROM pg_attrdef AS n WHERE n.oid = d.objid AND n.adrelid = c.oid))
                AND NOT (d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass
                         AND EXISTS (SELECT FROM pg_rewrite AS n JOIN pg_class AS v ON v.oid = n.ev_class
@@ -40,6 +41,10 @@ AS $$
             SELECT 5, format('its trigger %I is for each row and has a transition table', n.tgname)
               FROM pg_trigger AS n
              WHERE n.tgrelid = $1 AND NOT n.tgisinternal AND n.tgtype::int & 1 = 1 AND (n.tgnewtable IS NOT NULL OR n.tgoldtable IS NOT NULL)
+            UNION ALL
+            SELECT 7, format('its owner may not create tables in its schema: GRANT CREATE ON SCHEMA %I TO %I', n.nspname, pg_get_userbyid(c.relowner))
+              FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+             WHERE c.oid = $1 AND NOT has_schema_privilege(c.relowner, n.oid, 'CREATE')
             UNION ALL
             -- its rows would come from a table that subscribers do not have
             SELECT 6, format('publication %1$I has it without publish_via_partition_root: ALTER PUBLICATION %1$I SET (publish_via_partition_root = true)', p.pubname)
@@ -66,6 +71,7 @@ AS $$
 DECLARE
     old record;
     row record;
+    position record;
     parent text;
     partition text;
     key smallint;
@@ -105,7 +111,7 @@ BEGIN
                         parent, partition, dbmaint_conversion_statements.column_name, ' TABLESPACE ' || quote_ident(old.spcname));
     RETURN NEXT;
     -- a sequence goes on where it is, with its name
-    FOR row IN SELECT a.attname, a.attidentity, n.nspname, c.relname, q.*, pg_sequence_last_value(c.oid) AS last_value
+    FOR row IN SELECT a.attname, a.attidentity, n.nspname, c.relname, c.relacl, q.*
                  FROM pg_attribute AS a
                  JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = $1 AND d.refobjsubid = a.attnum
                                     AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
@@ -123,14 +129,22 @@ BEGIN
                                 row.nspname, row.relname, row.seqstart, row.seqincrement, row.seqmin, row.seqmax, row.seqcache,
                                 CASE WHEN row.seqcycle THEN ' CYCLE' ELSE '' END);
             RETURN NEXT;
-            IF row.last_value IS NOT NULL THEN
-                statement := format('SELECT pg_catalog.setval(%L::pg_catalog.regclass, %s)', format('%I.%I', row.nspname, row.relname), row.last_value);
+            EXECUTE format('SELECT last_value, is_called FROM %I.%I', row.nspname, row.relname) INTO position;
+            statement := format('SELECT pg_catalog.setval(%L::pg_catalog.regclass, %s, %L::pg_catalog.bool)',
+                                format('%I.%I', row.nspname, row.relname), position.last_value, position.is_called);
+            RETURN NEXT;
+            FOR statement IN SELECT format('GRANT %s ON SEQUENCE %I.%I TO %s%s', g.privilege_type, row.nspname, row.relname,
+                                           CASE WHEN g.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END,
+                                           CASE WHEN g.is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+                               FROM aclexplode(row.relacl) AS g WHERE g.grantee <> old.relowner
+            LOOP
                 RETURN NEXT;
-            END IF;
+            END LOOP;
         END IF;
     END LOOP;
 
-    FOR row IN SELECT n.conname, pg_get_constraintdef(n.oid) AS definition
+    FOR row IN SELECT n.conname, pg_get_constraintdef(n.oid) AS definition,
+                      format('COMMENT ON CONSTRAINT %I ON %s IS ', n.conname, parent) || quote_literal(obj_description(n.oid, 'pg_constraint')) AS remark
                  FROM pg_constraint AS n
                 WHERE n.conrelid = $1 AND n.contype IN ('c', 'f') AND n.convalidated AND NOT (n.contype = 'c' AND n.connoinherit)
                   AND n.conname <> 'dbmaint_range'
@@ -138,10 +152,17 @@ BEGIN
     LOOP
         statement := format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, row.conname, row.definition);
         RETURN NEXT;
+        statement := row.remark;
+        IF statement IS NOT NULL THEN
+            RETURN NEXT;
+        END IF;
     END LOOP;
     -- a partitioned table has no unique index without the key
-    FOR row IN SELECT n.conname, pg_get_constraintdef(n.oid) AS constraint_definition, pg_get_indexdef(i.indexrelid) AS definition
+    FOR row IN SELECT n.conname, pg_get_constraintdef(n.oid) AS constraint_definition, pg_get_indexdef(i.indexrelid) AS definition,
+                      coalesce('COMMENT ON CONSTRAINT ' || quote_ident(n.conname) || format(' ON %s IS ', parent) || quote_literal(obj_description(n.oid, 'pg_constraint')),
+                               format('COMMENT ON INDEX %I.%I IS ', old.nspname, c.relname) || quote_literal(obj_description(c.oid, 'pg_class'))) AS remark
                  FROM pg_index AS i
+                 JOIN pg_class AS c ON c.oid = i.indexrelid
                  LEFT JOIN pg_constraint AS n ON n.conindid = i.indexrelid AND n.conrelid = $1 AND n.contype IN ('p', 'u', 'x')
                 WHERE i.indrelid = $1 AND i.indisvalid AND NOT i.indisexclusion
                   AND (NOT i.indisunique OR EXISTS (SELECT FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k(attnum, place)
@@ -151,16 +172,25 @@ BEGIN
         statement := CASE WHEN row.conname IS NULL THEN row.definition
                           ELSE format('ALTER TABLE %s ADD CONSTRAINT %I %s', parent, row.conname, row.constraint_definition) END;
         RETURN NEXT;
+        statement := row.remark;
+        IF statement IS NOT NULL THEN
+            RETURN NEXT;
+        END IF;
     END LOOP;
     statement := format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES %s', parent, partition, dbmaint_conversion_statements.bound);
     RETURN NEXT;
     statement := format('ALTER TABLE %s DROP CONSTRAINT dbmaint_range', partition);
     RETURN NEXT;
-    FOR row IN SELECT t.tgname, t.tgenabled, pg_get_triggerdef(t.oid) AS definition
+    FOR row IN SELECT t.tgname, t.tgenabled, pg_get_triggerdef(t.oid) AS definition,
+                      format('COMMENT ON TRIGGER %I ON %s IS ', t.tgname, parent) || quote_literal(obj_description(t.oid, 'pg_trigger')) AS remark
                  FROM pg_trigger AS t WHERE t.tgrelid = $1 AND NOT t.tgisinternal ORDER BY t.tgname
     LOOP
         statement := row.definition;
         RETURN NEXT;
+        statement := row.remark;
+        IF statement IS NOT NULL THEN
+            RETURN NEXT;
+        END IF;
         IF row.tgenabled <> 'O' THEN
             statement := format('ALTER TABLE %s %s TRIGGER %I', parent,
                                 CASE row.tgenabled WHEN 'D' THEN 'DISABLE' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'ENABLE ALWAYS' END, row.tgname);

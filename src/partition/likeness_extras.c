@@ -206,7 +206,7 @@ copy_columns(const Likeness *likeness, Relation model, const char *quoted)
 		ReleaseSysCache(tuple);
 	}
 	if (sql.len > 0)
-		owner_run(set->owner, psprintf("ALTER TABLE %s%s", quoted, sql.data));
+		owner_run(set->owner, psprintf("ALTER TABLE ONLY %s%s", quoted, sql.data));
 }
 
 static const char *

@@ -163,14 +163,15 @@ create_foreign_keys(const Split *split)
 
 	foreach(cell, keys)
 	{
+		Oid			constraint = ((ForeignKeyCacheInfo *) lfirst(cell))->conoid;
 		AsOwner		before;
 		char	   *definition;
 
 		owner_begin(split->set->owner, &before);
-		definition = TextDatumGetCString(OidFunctionCall1(F_PG_GET_CONSTRAINTDEF_OID,
-														  ObjectIdGetDatum(((ForeignKeyCacheInfo *) lfirst(cell))->conoid)));
+		definition = TextDatumGetCString(OidFunctionCall1(F_PG_GET_CONSTRAINTDEF_OID, ObjectIdGetDatum(constraint)));
 		owner_end(&before);
-		owner_run(split->set->owner, psprintf("ALTER TABLE %s ADD %s", split->staging, definition));
+		owner_run(split->set->owner, psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", split->staging,
+											  quote_identifier(get_constraint_name(constraint)), definition));
 	}
 }
 
