@@ -52,6 +52,7 @@ SQL_PIECES = \
 	src/partition/partition.sql \
 	src/notify/channels.sql \
 	src/notify/outbox.sql \
+	src/notify/delivery.sql \
 	src/history/rollup_months.sql \
 	src/pool/pool_totals.sql \
 	src/job/job.sql \

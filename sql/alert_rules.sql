@@ -110,6 +110,7 @@ SELECT dbmaint_set_rule('dead_ratio_pct', 'warning', '>', 1, '0', string_agg(md5
 SELECT dbmaint_set_rule('dead_ratio_pct', 'warning', '>', 1, '0', repeat('ä', 513));
 \set VERBOSITY sqlstate
 INSERT INTO dbmaint_alert_rules (metric, instance, severity, comparison, threshold) SELECT 'dead_ratio_pct', string_agg(md5(i::text), ''), 'warning', '>', 1 FROM generate_series(1, 320) AS i;
+INSERT INTO dbmaint_alert_rules (metric, instance, severity, comparison, threshold) SELECT string_agg(md5(i::text), ''), '*', 'warning', '>', 1 FROM generate_series(1, 320) AS i;
 \set VERBOSITY default
 SELECT count(*) FROM dbmaint_rule_of('dead_ratio_pct', repeat('x', 100000), 'warning');
 SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, '0', options => '[]');

@@ -76,6 +76,62 @@ CREATE TABLE endless_1 PARTITION OF endless FOR VALUES FROM (MINVALUE) TO (MAXVA
 SELECT instance, value FROM object_signal WHERE metric = 'premade_partitions' ORDER BY 2 NULLS FIRST, 1;
 SELECT instance, value FROM dbmaint_object_signals(now() + interval '10 days', false) WHERE metric = 'premade_partitions' AND instance LIKE '%far%';
 
+-- by policy whatever the key is: numbers, seconds, UUIDs of version 7, a month
+CREATE TABLE numbers (id bigint NOT NULL) PARTITION BY RANGE (id);
+CREATE TABLE numbers_0 PARTITION OF numbers FOR VALUES FROM (0) TO (1000);
+CREATE TABLE numbers_1 PARTITION OF numbers FOR VALUES FROM (1000) TO (2000);
+CREATE TABLE numbers_2 PARTITION OF numbers FOR VALUES FROM (2000) TO (3000);
+CREATE INDEX ON numbers (id);
+CREATE TABLE seconds (at bigint NOT NULL) PARTITION BY RANGE (at);
+CREATE TABLE uuids (id uuid NOT NULL) PARTITION BY RANGE (id);
+DO $$
+DECLARE
+    day CONSTANT bigint := extract(epoch FROM date_trunc('day', now(), 'UTC'));
+    uuid7 CONSTANT text := '%s-%s-7000-8000-000000000000';
+    ms text;
+    next_ms text;
+BEGIN
+    FOR i IN 0 .. 1 LOOP
+        EXECUTE format('CREATE TABLE %I PARTITION OF seconds FOR VALUES FROM (%s) TO (%s)', 'seconds_' || i, day + i * 86400, day + (i + 1) * 86400);
+        ms := lpad(to_hex((day + i * 86400) * 1000), 12, '0');
+        next_ms := lpad(to_hex((day + (i + 1) * 86400) * 1000), 12, '0');
+        EXECUTE format('CREATE TABLE %I PARTITION OF uuids FOR VALUES FROM (%L) TO (%L)', 'uuids_' || i,
+            format(uuid7, left(ms, 8), right(ms, 4)), format(uuid7, left(next_ms, 8), right(next_ms, 4)));
+    END LOOP;
+END
+$$;
+CREATE TABLE noindex (id int NOT NULL) PARTITION BY RANGE (id);
+CREATE TABLE noindex_0 PARTITION OF noindex FOR VALUES FROM (0) TO (1000);
+CREATE TABLE noindex_1 PARTITION OF noindex FOR VALUES FROM (1000) TO (2000);
+CREATE VIEW premade AS SELECT g.instance, g.value FROM object_signal AS g WHERE g.metric = 'premade_partitions' AND g.instance ~ 'numbers|seconds|uuids|noindex|ends' ORDER BY 1;
+-- no policy, no alert but that of times
+INSERT INTO numbers VALUES (500);
+SELECT * FROM premade;
+SELECT dbmaint_set_partition_policy('numbers', 2), dbmaint_set_partition_policy('seconds', 3, time_zone => 'UTC'),
+       dbmaint_set_partition_policy('uuids', 1, time_zone => 'UTC'), dbmaint_set_partition_policy('"ends tomorrow"', 1, time_zone => 'UTC');
+-- what there is enough of is not told: numbers, and UUIDs, of which the next day is all that is wanted
+SELECT * FROM premade;
+INSERT INTO numbers VALUES (1500);
+SELECT * FROM premade;
+INSERT INTO numbers VALUES (2500);
+SELECT * FROM premade;
+-- a job may try first, unless one has failed
+SELECT dbmaint_queue_partition_jobs(now(), false);
+SELECT * FROM premade;
+SELECT s.instance, s.value FROM dbmaint_object_signals(now() + interval '16 minutes', false) AS s WHERE s.metric = 'premade_partitions' AND s.instance = 'public.numbers';
+UPDATE dbmaint_job_queue SET message = 'it failed' WHERE target = 'public.numbers';
+SELECT * FROM premade;
+DELETE FROM dbmaint_job_queue;
+-- the greatest key is not looked for without an index
+ALTER TABLE noindex ADD PRIMARY KEY (id);
+SELECT dbmaint_set_partition_policy('noindex', 2);
+ALTER TABLE noindex DROP CONSTRAINT noindex_pkey;
+SELECT * FROM premade WHERE instance ~ 'noindex';
+SELECT dbmaint_drop_partition_policy('noindex');
+SELECT * FROM premade WHERE instance ~ 'noindex';
+SELECT dbmaint_set_partition_policy('numbers', 2, enabled => false);
+SELECT * FROM premade;
+
 -- backups that somebody tells of
 SELECT metric, round(value::numeric, 2) AS hours FROM signal WHERE metric = 'backup_age_hours';
 SELECT dbmaint_note_backup(now() - interval '30 hours', 'pg_dump to tape') > 0 AS noted;

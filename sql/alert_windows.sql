@@ -63,6 +63,13 @@ SELECT dbmaint_silence('*', '*', now() - interval '1 hour', 'x');
 SELECT dbmaint_silence('*', '*', 'infinity', 'x');
 SELECT dbmaint_silence('*', '*', now() + interval '1 hour', '');
 SELECT dbmaint_set_maintenance_window('', ARRAY['mon'], '03:00', '1 hour');
+SELECT string_agg(md5(i::text), '' ORDER BY i) AS huge FROM generate_series(1, 300) AS i \gset
+SELECT dbmaint_set_maintenance_window(:'huge', ARRAY['mon'], '03:00', '1 hour');
+INSERT INTO dbmaint_maintenance_windows VALUES (:'huge', ARRAY['mon'], '03:00', '1 hour', 'UTC');
+SELECT dbmaint_set_maintenance_window(left(:'huge', 1025), ARRAY['mon'], '03:00', '1 hour');
+SELECT dbmaint_set_maintenance_window(left(:'huge', 1024), ARRAY['mon'], '03:00', '1 hour');
+SELECT dbmaint_drop_maintenance_window(left(:'huge', 1024));
+SELECT dbmaint_drop_maintenance_window('not ' || left(:'huge', 10));
 SELECT dbmaint_set_maintenance_window('w', ARRAY['mo'], '03:00', '1 hour');
 SELECT dbmaint_set_maintenance_window('w', ARRAY['mon', NULL], '03:00', '1 hour');
 SELECT dbmaint_set_maintenance_window('w', NULL, '03:00', '1 hour');

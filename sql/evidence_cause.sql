@@ -73,4 +73,5 @@ SELECT count(*) FROM dbmaint_explain_evidence(NULL);
 SELECT * FROM dbmaint_explain_evidence('{"errors": {"waits": "too\nlong"}, "host": {"now": {"a": 1, "b": 2}, "before": {"a": 3}}, "waits": 7, "blocking": {"roots": [1, "x", null, {}]}}');
 SELECT dbmaint_metric_family(m) AS family, array_agg(m ORDER BY m) FROM (SELECT metric AS m FROM dbmaint_metrics()) AS k GROUP BY 1 ORDER BY 1;
 SELECT dbmaint_duration_text(v) FROM unnest(ARRAY[0, 0.123, 4, 9.999, 180, 9999, 12345, 720000, 7300000, 300000000, NULL]::float8[]) AS v;
+SELECT dbmaint_ms_since(clock_timestamp() + interval '1 hour'), dbmaint_ms_since(NULL) IS NULL AS unknown;
 SELECT dbmaint_brief(v) FROM unnest(ARRAY[0, 0.00012345, 0.71234, 4.5678, 87.034, 999.4, 123456.7, -5.4321, 'NaN', 'Infinity', NULL]::float8[]) AS v;

@@ -2,7 +2,15 @@
 -- exact sums, every object in its month, and answers that say what is only
 -- known by month.
 CREATE EXTENSION dbmaint;
-SET dbmaint.critical_indexes = 'public.index 777, lone%';
+-- only the configuration can name critical indexes; 400 to 409 are in the
+-- middle, so that hardly one of them would be listed for what it did
+ALTER SYSTEM SET dbmaint.critical_indexes = '"public.index 777"', '"index 40_"', 'nothing%';
+SELECT pg_reload_conf();
+\set ECHO none
+SELECT $$DO 'BEGIN IF current_setting(''dbmaint.critical_indexes'') = '''' THEN PERFORM pg_sleep(0.02); END IF; END'$$
+  FROM generate_series(1, 500) \gexec
+\set ECHO all
+SELECT * FROM dbmaint_critical_indexes();
 \set me '(SELECT oid FROM pg_database WHERE datname = current_database())'
 -- the shapes are one
 SELECT d.attname, m.attname FROM pg_attribute AS d
@@ -74,7 +82,7 @@ SELECT count(*) AS days, count(*) FILTER (WHERE (t.*) IS DISTINCT FROM (d.*)) AS
 SELECT count(*) > 1500 AS many, count(t.day) = count(*) AS all_exact FROM dbmaint_index_daily('2026-01-01 00:00+00', '2026-03-01 00:00+00') AS d
   LEFT JOIN index_truth AS t USING (day, object_id, idx_scan, idx_tup_read, idx_tup_fetch, idx_blks_read, idx_blks_hit, index_bytes, grown_bytes) WHERE d.object_id IS NOT NULL;
 -- which: most scanned, most read, most touched, most grown, critical
-SELECT day, count(*), sum(index_bytes) FILTER (WHERE object_id IS NULL) AS others_bytes, bool_or(object_id = 777) AS critical, bool_or(object_id = 1) AS scanned, bool_or(object_id = 780) AS touched
+SELECT day, count(*), sum(index_bytes) FILTER (WHERE object_id IS NULL) AS others_bytes, count(*) FILTER (WHERE object_id BETWEEN 400 AND 409) AS critical, count(*) FILTER (WHERE object_id BETWEEN 410 AND 419) AS neighbours, bool_or(object_id = 1) AS scanned, bool_or(object_id = 780) AS touched
   FROM dbmaint_index_daily('2026-02-05 00:00+00', '2026-02-06 00:00+00') GROUP BY day;
 SELECT (SELECT min(d.idx_scan) FROM dbmaint_index_daily('2026-02-05 00:00+00', '2026-02-06 00:00+00') AS d WHERE object_id <= 25) AS least_listed;
 SELECT object_id, indexname, idx_scan, index_bytes FROM dbmaint_index_daily('2026-02-05 00:00+00', '2026-02-06 00:00+00') LIMIT 3;
@@ -160,3 +168,5 @@ SELECT history, time_column, kept FROM dbmaint_history_tables() WHERE history::t
 DROP TABLE index_truth, table_truth, months, report_before, week_before;
 DROP FUNCTION list, index_days_differ, sums_differ;
 DROP EXTENSION dbmaint;
+ALTER SYSTEM RESET dbmaint.critical_indexes;
+SELECT pg_reload_conf();

@@ -86,6 +86,42 @@ SELECT * FROM deliver('log', 6, 'refused');
 SELECT * FROM deliver('log', 6);
 SELECT kind, state, attempts, error FROM outbox WHERE channel = 'log' AND incident = 12 ORDER BY message_id;
 
+-- a pause is for all but emergencies, which wait for 5 seconds of it, and for
+-- what has to be sent before one
+TRUNCATE dbmaint_outbox;
+DELETE FROM incident;
+SELECT tell(13, 'trigger', 0, 'warning'), tell(14, 'trigger', 0, 'warning');
+SELECT * FROM deliver('log', 1, 'retry', room => 1);
+UPDATE dbmaint_outbox SET next_attempt_at = '2026-01-01 00:05+00' WHERE attempts = 1;
+SELECT dbmaint_note_channel('log', 9, '2026-01-01 00:06+00', false, 'down', '2026-01-01 00:01+00');
+CREATE FUNCTION due(minute int) RETURNS timestamp LANGUAGE sql AS
+$$ SELECT d.due_at AT TIME ZONE 'UTC'
+     FROM dbmaint_due_channels('2026-01-01 00:00+00'::timestamptz + minute * interval '1 minute') AS d WHERE d.name = 'log' $$;
+SELECT * FROM due(2);
+SELECT tell(13, 'change', 2, 'emergency');
+SELECT priority, incident_id, kind, next_attempt_at AT TIME ZONE 'UTC' AS next_attempt_at FROM dbmaint_outbox WHERE channel = 'log' ORDER BY message_id;
+SELECT * FROM due(2);
+SELECT * FROM deliver('log', 3, 'retry');
+SELECT * FROM deliver('log', 3);
+-- it has been tried: from now on it waits as long as any other
+SELECT priority, incident_id, kind, next_attempt_at AT TIME ZONE 'UTC' AS next_attempt_at FROM dbmaint_outbox WHERE channel = 'log' ORDER BY message_id;
+SELECT dbmaint_note_channel('log', 10, '2026-01-01 00:07+00', false, 'down', '2026-01-01 00:03+00');
+SELECT tell(15, 'trigger', 3, 'emergency');
+SELECT * FROM due(3);
+SELECT * FROM deliver('log', 4);
+SELECT * FROM deliver('log', 5);
+SELECT * FROM deliver('log', 5);
+SELECT * FROM due(4);
+SELECT * FROM deliver('log', 7);
+-- the emergency comes while what is before it is under way
+SELECT tell(16, 'trigger', 7, 'warning');
+SELECT count(*) FROM dbmaint_claim_notifications('log', 1, '2026-01-01 00:07+00');
+SELECT tell(16, 'change', 8, 'emergency');
+SELECT dbmaint_finish_notifications(ARRAY[message_id], '{retry}', '{500}', '{down}', '{60001}', '{300000}', '2026-01-01 00:09+00') FROM dbmaint_outbox WHERE state = 'sending';
+SELECT priority, kind, next_attempt_at AT TIME ZONE 'UTC' AS next_attempt_at FROM dbmaint_outbox WHERE channel = 'log' AND incident_id = 16 ORDER BY message_id;
+DROP FUNCTION due;
+SELECT dbmaint_note_channel('log', 0, NULL, true, NULL, '2026-01-01 00:09+00');
+
 -- what waits between the first word and the last is superfluous
 TRUNCATE dbmaint_outbox;
 DELETE FROM incident;

@@ -119,3 +119,9 @@ SELECT * FROM create_future_partitions('days', 6, time_zone => 'America/New_York
 -- hours: elapsed ones, in any zone
 CREATE TABLE hours (at timestamptz) PARTITION BY RANGE (at);
 SELECT * FROM create_future_partitions('hours', 3, '1 hour', time_zone => 'Europe/Berlin', as_of => '2026-10-24 23:30+00');
+-- the least number is no bound, since nothing lies below it: no period is told by such a range alone, as by one from MINVALUE
+CREATE TABLE least (id bigint) PARTITION BY RANGE (id);
+CREATE TABLE least_0 PARTITION OF least FOR VALUES FROM (-9223372036854775808) TO (0);
+SELECT * FROM create_future_partitions('least', 1);
+SELECT * FROM create_future_partitions('least', 1, period => '1000');
+SELECT * FROM create_future_partitions('least', 2);

@@ -56,3 +56,15 @@ INSERT INTO kept VALUES ('2026-01-05');
 CREATE TRIGGER keep BEFORE DELETE ON kept_default FOR EACH ROW EXECUTE FUNCTION keep();
 SELECT * FROM create_future_partitions('kept', 1, '1 month', default_rows => 'move', as_of => '2026-01-15 00:00+00');
 SELECT count(*) FROM pg_inherits WHERE inhparent = 'kept'::regclass;
+-- a row whose expression is NULL has no partition but the default one, as one without a column has not
+CREATE SCHEMA elsewhere;
+CREATE FUNCTION elsewhere.half(i int) RETURNS int LANGUAGE sql IMMUTABLE AS 'SELECT nullif(i, 0) / 2';
+CREATE TABLE expressed (at date, i int, b text, "T" text) PARTITION BY RANGE (at, (elsewhere.half(i)), b, (nullif("T", '')));
+CREATE TABLE expressed_default PARTITION OF expressed DEFAULT;
+INSERT INTO expressed VALUES ('2026-01-05', 2, 'b', 'moves'), ('2026-01-05', 0, 'b', 'no half'), ('2026-01-05', 2, NULL, 'no b'), ('2026-01-05', 2, 'no T', ''), (NULL, 2, 'b', 'no date');
+SELECT partition_name, status FROM create_future_partitions('expressed', 1, '1 month', default_rows => 'move', as_of => '2026-01-15 00:00+00');
+SELECT tableoid::regclass, at, i, b, "T" FROM expressed ORDER BY 1, 2, 3, 4, 5;
+INSERT INTO expressed VALUES ('2026-02-05', 0, 'b', 'no half'), ('2026-02-05', 2, 'b', 'in place');
+INSERT INTO expressed_default VALUES ('2026-03-05', 0, 'b', 'no half');
+SELECT partition_name, status FROM create_future_partitions('expressed', 3, as_of => '2026-01-15 00:00+00');
+SELECT tableoid::regclass, at, "T" FROM expressed WHERE at > '2026-01-31' ORDER BY 1, 2, 3;

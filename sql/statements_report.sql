@@ -84,6 +84,12 @@ SELECT dbmaint_set_baseline('it''s good', '2026-01-01 01:00+00', '2026-01-01 03:
 SELECT count(*), min(observed_hours) FROM dbmaint_baselines;
 SELECT dbmaint_set_baseline('empty', '2026-02-01', '2026-02-02');
 SELECT dbmaint_set_baseline(NULL, '2026-01-01 01:00+00', '2026-01-01 03:00+00');
+SELECT string_agg(md5(i::text), '' ORDER BY i) AS huge FROM generate_series(1, 300) AS i \gset
+SELECT dbmaint_set_baseline(:'huge', '2026-01-01 01:00+00', '2026-01-01 03:00+00');
+SELECT dbmaint_set_baseline(left(:'huge', 1025), '2026-01-01 01:00+00', '2026-01-01 03:00+00');
+SELECT dbmaint_set_baseline(left(:'huge', 1024), '2026-01-01 01:00+00', '2026-01-01 03:00+00');
+UPDATE dbmaint_baselines SET name = :'huge' WHERE octet_length(name) = 1024;
+DELETE FROM dbmaint_baselines WHERE octet_length(name) = 1024;
 SELECT * FROM dbmaint_compare_with('no such', '2026-01-01 01:00+00', '2026-01-01 03:00+00');
 SELECT * FROM dbmaint_compare_with('it''s good', '2026-02-01', '2026-02-02');
 

@@ -176,24 +176,27 @@ attribute_map(TupleDesc in, TupleDesc out)
 }
 
 /* 16: object_ownercheck() took the place of one function a kind of object. */
+#if PG_VERSION_NUM < 160000
+static inline bool
+object_ownercheck(Oid classid, Oid objectid, Oid role)
+{
+	Assert(classid == RelationRelationId || classid == PublicationRelationId);
+	return classid == RelationRelationId ?
+		pg_class_ownercheck(objectid, role) :
+		pg_publication_ownercheck(objectid, role);
+}
+#endif
+
 static inline bool
 relation_owned_by(Oid relation, Oid role)
 {
-#if PG_VERSION_NUM >= 160000
 	return object_ownercheck(RelationRelationId, relation, role);
-#else
-	return pg_class_ownercheck(relation, role);
-#endif
 }
 
 static inline bool
 publication_owned_by(Oid publication, Oid role)
 {
-#if PG_VERSION_NUM >= 160000
 	return object_ownercheck(PublicationRelationId, publication, role);
-#else
-	return pg_publication_ownercheck(publication, role);
-#endif
 }
 
 /* 19: publications can leave tables out, and the function's name says so. */
@@ -204,6 +207,17 @@ relation_publications(Oid relation)
 	return GetRelationIncludedPublications(relation);
 #else
 	return GetRelationPublications(relation);
+#endif
+}
+
+/* 18: a primary key may be deferrable, and then not be meant. */
+static inline Oid
+relation_primary_key(Relation relation)
+{
+#if PG_VERSION_NUM >= 180000
+	return RelationGetPrimaryKeyIndex(relation, false);
+#else
+	return RelationGetPrimaryKeyIndex(relation);
 #endif
 }
 

@@ -7,7 +7,7 @@
 -- triggers see to that whatever SQL it is that changes the table.
 
 CREATE TABLE dbmaint_alert_rules (
-    metric text NOT NULL,
+    metric text NOT NULL CHECK (octet_length(metric) <= 63),
     -- as long as a name whose every byte is escaped; longer ones do not fit into the index
     instance text NOT NULL DEFAULT '*' CHECK (octet_length(instance) <= 1024),
     severity text NOT NULL CHECK (severity IN ('warning', 'critical', 'emergency')),

@@ -30,7 +30,8 @@ COMMENT ON COLUMN dbmaint_silences.created_at IS
 'When it was made.';
 
 CREATE TABLE dbmaint_maintenance_windows (
-    name text PRIMARY KEY CHECK (name <> ''),
+    -- longer names do not fit into the index
+    name text PRIMARY KEY CHECK (name <> '') CONSTRAINT dbmaint_maintenance_windows_name_length CHECK (octet_length(name) <= 1024),
     weekdays text[] NOT NULL CHECK (cardinality(weekdays) > 0),
     starts time NOT NULL CHECK (starts < time '24:00'),
     duration interval NOT NULL CHECK (duration > interval '0' AND duration <= interval '7 days'),
@@ -141,6 +142,11 @@ BEGIN
     IF name IS NULL OR name = '' THEN
         RAISE EXCEPTION 'name must not be empty'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: ''weekly''.';
+    ELSIF octet_length(name) > 1024 THEN
+        RAISE EXCEPTION 'name must not be longer than 1,024 bytes'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('It has %s bytes and begins "%s".', octet_length(name), left(name, 40)),
+                  HINT = 'For example: ''weekly''.';
     END IF;
     FOREACH given IN ARRAY coalesce(weekdays, '{}'::text[]) LOOP
         given := lower(given);

@@ -12,6 +12,33 @@ AS 'MODULE_PATHNAME', 'dbmaint_metrics';
 COMMENT ON FUNCTION dbmaint_metrics() IS
 'The metric table: every column of performance_metrics that is measured, with its unit, its type (gauge or counter; of a counter the increase over the interval is stored), its scope (database, or cluster: stored by the home database alone) and its help';
 
+CREATE FUNCTION dbmaint_client_sessions(
+    OUT pid int, OUT database name, OUT username name, OUT state text, OUT hidden boolean,
+    OUT wait_event_type text, OUT xact_start timestamptz, OUT query_start timestamptz,
+    OUT state_change timestamptz)
+RETURNS SETOF record
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT a.pid, a.datname, a.usename,
+           -- locks are only read where somebody hides what he does
+           CASE WHEN a.state IS DISTINCT FROM 'disabled' THEN a.state
+                WHEN a.wait_event IS DISTINCT FROM 'ClientRead' THEN 'active'
+                WHEN a.pid = ANY (ARRAY(SELECT l.pid FROM pg_locks AS l
+                                         WHERE l.locktype = 'virtualxid' AND l.mode = 'ExclusiveLock'))
+                     THEN 'idle in transaction'
+                ELSE 'idle' END,
+           coalesce(a.state = 'disabled', false), a.wait_event_type,
+           a.xact_start, a.query_start, a.state_change
+      FROM pg_stat_activity AS a
+     WHERE a.backend_type = 'client backend';
+END
+$$;
+COMMENT ON FUNCTION dbmaint_client_sessions() IS
+'The server''s client connections as in pg_stat_activity. One whose track_activities is off is hidden: its state is told from what it waits for and whether it is in a transaction (COPY FROM STDIN that waits for data looks idle in transaction), and its times are NULL.';
+
 CREATE FUNCTION dbmaint_read_activity(
     OUT total_connections int, OUT active_connections int,
     OUT idle_connections int, OUT idle_in_transaction_connections int,
@@ -32,9 +59,11 @@ BEGIN
            -- what began while this statement looked has no negative age; none at
            -- all is known to be well, so that an alert on the last one resolves
            coalesce(max(greatest(extract(epoch FROM clock_timestamp() - a.xact_start), 0))
-               FILTER (WHERE a.xact_start IS NOT NULL), 0) * 1000,
+               FILTER (WHERE a.xact_start IS NOT NULL),
+               CASE WHEN count(*) FILTER (WHERE a.hidden AND a.state <> 'idle') = 0 THEN 0 END) * 1000,
            coalesce(max(greatest(extract(epoch FROM clock_timestamp() - a.query_start), 0))
-               FILTER (WHERE a.state = 'active' AND a.query_start IS NOT NULL), 0) * 1000,
+               FILTER (WHERE a.state = 'active' AND a.query_start IS NOT NULL),
+               CASE WHEN count(*) FILTER (WHERE a.hidden AND a.state = 'active') = 0 THEN 0 END) * 1000,
            count(*) FILTER (WHERE a.state = 'active' AND a.wait_event_type = 'LWLock'),
            count(*) FILTER (WHERE a.state = 'active' AND a.wait_event_type = 'IO'),
            count(*) FILTER (WHERE a.state = 'active' AND a.wait_event_type = 'Client'),
@@ -43,12 +72,11 @@ BEGIN
            idle_in_transaction_connections, max_connections, blocked_sessions,
            oldest_transaction_ms, longest_query_ms, lwlock_waits, io_waits,
            client_waits, other_waits
-      FROM pg_catalog.pg_stat_activity AS a
-     WHERE a.backend_type = 'client backend';
+      FROM @extschema@.dbmaint_client_sessions() AS a;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_read_activity() IS
-'What the collector "activity" reads: the server''s client connections by state, what they wait for, and the oldest transaction and statement in milliseconds';
+'What the collector "activity" reads: the server''s client connections by state, what they wait for, and the oldest transaction and statement in milliseconds (NULL where there are only such of sessions with track_activities off, which do not tell)';
 
 CREATE FUNCTION dbmaint_read_database(
     OUT stats_reset timestamptz, OUT database_connections int,
@@ -115,7 +143,7 @@ COMMENT ON FUNCTION dbmaint_disk_space() IS
 'The file systems that hold the tablespaces and the WAL (named "pg_wal"): what is free for the server, and their size, in bytes; NULL where the operating system does not tell';
 
 REVOKE ALL ON FUNCTION
-    dbmaint_read_activity(), dbmaint_read_database(),
+    dbmaint_client_sessions(), dbmaint_read_activity(), dbmaint_read_database(),
     dbmaint_read_database_size(), dbmaint_read_server(), dbmaint_disk_space()
 FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION dbmaint_disk_space() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION dbmaint_client_sessions(), dbmaint_disk_space() TO pg_monitor;

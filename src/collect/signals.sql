@@ -13,16 +13,20 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN QUERY
-    SELECT m.metric, '', m.value
+    SELECT m.metric, m.instance, m.value
       FROM (SELECT count(*) AS clients,
                    max(greatest(extract(epoch FROM clock_timestamp() - a.state_change), 0))
-                       FILTER (WHERE a.state LIKE 'idle in transaction%') AS idle_s
-              FROM pg_stat_activity AS a WHERE a.backend_type = 'client backend') AS s
+                       FILTER (WHERE a.state LIKE 'idle in transaction%' AND a.state_change IS NOT NULL) AS idle_s,
+                   count(*) FILTER (WHERE a.state LIKE 'idle in transaction%' AND a.hidden) AS untold
+              FROM @extschema@.dbmaint_client_sessions() AS a) AS s
      CROSS JOIN LATERAL (VALUES
-           ('free_connections', (current_setting('max_connections')::int
+           ('free_connections', '', (current_setting('max_connections')::int
                 - current_setting('superuser_reserved_connections')::int
                 - coalesce(current_setting('reserved_connections', true)::int, 0) - s.clients)::float8),
-           ('idle_in_transaction_ms', (1000 * coalesce(s.idle_s, 0))::float8)) AS m(metric, value);
+           -- where only sessions are that do not tell since when, an alert on
+           -- one that did must not wait for them: there is no reading
+           ('idle_in_transaction_ms', CASE WHEN s.idle_s IS NOT NULL OR s.untold = 0 THEN '' END,
+            (1000 * coalesce(s.idle_s, 0))::float8)) AS m(metric, instance, value);
 
     RETURN QUERY
     SELECT 'longest_lock_wait_ms', '',
@@ -234,7 +238,7 @@ COMMENT ON FUNCTION dbmaint_signals(timestamptz, boolean) IS
 CREATE FUNCTION dbmaint_object_signals(at timestamptz, home boolean,
     OUT metric text, OUT instance text, OUT value float8)
 RETURNS SETOF record
-LANGUAGE plpgsql STABLE
+LANGUAGE plpgsql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -283,14 +287,37 @@ BEGIN
     SELECT 'invalid_indexes', '', c.value::float8
       FROM @extschema@.dbmaint_check_invalid_indexes() AS c;
 
-    -- what is told of monthly and shorter ranges is in good time; of a year's, too
+    -- by policy, whatever the key is: less than it wants, unless a job has yet to try
+    -- and none failed of late;
+    -- else what is told of monthly and shorter ranges is in good time; of a year's, too
     RETURN QUERY
-    SELECT 'premade_partitions', p.instance, (p.ranges - p.begun)::float8
-      FROM @extschema@.dbmaint_partition_resources() AS p
-     WHERE p.detail IS NOT NULL
-        OR p.ends_at BETWEEN dbmaint_object_signals.at - greatest(p.last_width, interval '31 days')
-                         AND dbmaint_object_signals.at + interval '62 days'
-     ORDER BY 3 NULLS LAST LIMIT most;
+    WITH planned AS MATERIALIZED (
+        SELECT w.instance, w.premade,
+               w.premade < p.premake AND NOT EXISTS (
+                   SELECT FROM @extschema@.dbmaint_job_queue AS q
+                    WHERE q.database_oid = @extschema@.dbmaint_current_database()
+                      AND q.target_oid = w.parent AND q.kind = 'partition_create' AND q.message IS NULL
+                      AND q.enqueued_at > dbmaint_object_signals.at - interval '15 minutes'
+                      AND NOT EXISTS (
+                          SELECT FROM @extschema@.dbmaint_job_attempts AS a
+                           WHERE a.database_oid = q.database_oid AND a.target_oid = q.target_oid AND a.kind = q.kind
+                             AND a.state <> 'done' AND a.ended_at > dbmaint_object_signals.at - interval '1 hour')) AS short
+          FROM @extschema@.dbmaint_partition_work(dbmaint_object_signals.at) AS w
+          JOIN @extschema@.dbmaint_partition_policies AS p ON p.parent = w.parent
+    ), seen AS MATERIALIZED (
+        SELECT p.instance, (p.ranges - p.begun)::float8 AS left_over,
+               p.detail IS NOT NULL
+               OR p.ends_at BETWEEN dbmaint_object_signals.at - greatest(p.last_width, interval '31 days')
+                                AND dbmaint_object_signals.at + interval '62 days' AS ending
+          FROM @extschema@.dbmaint_partition_resources() AS p
+    )
+    SELECT 'premade_partitions', coalesce(l.instance, s.instance),
+           CASE WHEN l.premade IS NOT NULL THEN l.premade::float8 ELSE s.left_over END
+      FROM planned AS l FULL JOIN seen AS s ON s.instance = l.instance
+     WHERE CASE WHEN l.premade IS NOT NULL THEN l.short
+                WHEN s.instance IS NOT NULL THEN s.ending
+                ELSE true END
+     ORDER BY 3 NULLS LAST, 2 LIMIT most;
 
     RETURN QUERY
     SELECT m.metric, NULL::text, NULL::float8
@@ -299,7 +326,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_object_signals(timestamptz, boolean) IS
-'What the collector "object_signals" reads at a time, as rows like those of dbmaint_signals(): tables with dead tuples and old statistics, critical indexes, sequences that are half used up, tables whose partitions come to an end; at most 1,000 of a kind, the worst';
+'What the collector "object_signals" reads at a time, as rows like those of dbmaint_signals(): tables with dead tuples and old statistics, critical indexes, sequences that are half used up, tables whose partitions come to an end, or are fewer than a policy wants; at most 1,000 of a kind, the worst';
 
 CREATE FUNCTION dbmaint_capacity_signals(at timestamptz, home boolean,
     OUT metric text, OUT instance text, OUT value float8)

@@ -6,7 +6,9 @@ RETURNS bigint
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (extract(epoch FROM greatest(clock_timestamp() - $1, interval '0')) * 1000)::bigint
+    -- greatest() passes over NULL
+    SELECT CASE WHEN $1 IS NOT NULL
+                THEN (extract(epoch FROM greatest(clock_timestamp() - $1, interval '0')) * 1000)::bigint END
 $$;
 COMMENT ON FUNCTION dbmaint_ms_since(timestamptz) IS
 'Milliseconds from a time until now, at least 0; NULL for NULL';

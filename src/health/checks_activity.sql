@@ -4,6 +4,22 @@
  * The asking session is left out: asking must not change the answer.
  */
 
+CREATE FUNCTION dbmaint_note_hidden_sessions()
+RETURNS text
+LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (SELECT CASE WHEN count(*) > 0 THEN
+                   format(' track_activities is off in %s other sessions, which do not tell since when'
+                          ' they do what they do: set it to on.', count(*)) ELSE '' END
+              FROM @extschema@.dbmaint_client_sessions() AS a
+             WHERE a.hidden AND a.pid <> pg_backend_pid());
+END
+$$;
+COMMENT ON FUNCTION dbmaint_note_hidden_sessions() IS
+'A sentence on how many sessions have track_activities off, or an empty text where none has. Part of the health checks.';
+
 CREATE FUNCTION dbmaint_check_total_connections(OUT value text, OUT status text,
     OUT target text, OUT detail text)
 LANGUAGE plpgsql STABLE
@@ -52,9 +68,8 @@ BEGIN
     SELECT count(*),
         count(*) FILTER (WHERE a.wait_event_type IN ('Lock', 'LWLock', 'IO', 'BufferPin', 'Buffer'))
     INTO active, waiting
-    FROM pg_stat_activity a
-    WHERE a.backend_type = 'client backend'
-        AND a.state = 'active'
+    FROM @extschema@.dbmaint_client_sessions() AS a
+    WHERE a.state = 'active'
         AND a.pid <> pg_backend_pid();
 
     value := active;
@@ -77,12 +92,12 @@ AS $$
 DECLARE
     longest record;
     seconds numeric;
+    note CONSTANT text := @extschema@.dbmaint_note_hidden_sessions();
 BEGIN
     PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats'::name);
-    SELECT a.pid, a.usename, a.datname, a.query_start INTO longest
-    FROM pg_stat_activity a
-    WHERE a.backend_type = 'client backend'
-        AND a.state IN ('active', 'fastpath function call')
+    SELECT a.pid, a.username, a.database, a.query_start, bool_or(a.hidden) OVER () AS untold INTO longest
+    FROM @extschema@.dbmaint_client_sessions() AS a
+    WHERE a.state IN ('active', 'fastpath function call')
         AND a.pid <> pg_backend_pid()
     ORDER BY a.query_start
     LIMIT 1;
@@ -91,17 +106,25 @@ BEGIN
     IF longest.pid IS NULL THEN
         value := '0 s';
         status := 'ok';
-        detail := 'No other session is executing a statement.';
+        detail := 'No other session is executing a statement.' || note;
+        RETURN;
+    ELSIF longest.query_start IS NULL THEN
+        status := 'unknown';
+        detail := format('Process %s of user %s in database %s is executing a statement.', longest.pid,
+                         longest.username, longest.database) || note;
         RETURN;
     END IF;
     seconds := greatest(extract(epoch FROM clock_timestamp() - longest.query_start), 0);
     value := round(seconds, 1) || ' s';
     status := @extschema@.dbmaint_grade(seconds::float8, 5::float8, 3600::float8, NULL::float8);
-    detail := format('Process %s of user %s in database %s.', longest.pid, longest.usename,
-                     longest.datname);
+    detail := format('Process %s of user %s in database %s.', longest.pid, longest.username,
+                     longest.database);
     IF status <> 'ok' THEN
         detail := detail || format(' See pg_stat_activity; pg_cancel_backend(%s) stops it.', longest.pid);
+    ELSIF longest.untold THEN
+        status := 'unknown';
     END IF;
+    detail := detail || note;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_check_longest_running_query() IS
@@ -114,16 +137,16 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     sessions int;
+    untold int;
     oldest_pid int;
     seconds numeric;
 BEGIN
     PERFORM @extschema@.dbmaint_require_role('pg_read_all_stats'::name);
-    SELECT count(*), (array_agg(a.pid ORDER BY a.state_change))[1],
+    SELECT count(*), count(*) FILTER (WHERE a.hidden), (array_agg(a.pid ORDER BY a.state_change))[1],
         extract(epoch FROM clock_timestamp() - min(a.state_change))
-    INTO sessions, oldest_pid, seconds
-    FROM pg_stat_activity a
-    WHERE a.backend_type = 'client backend'
-        AND a.state IN ('idle in transaction', 'idle in transaction (aborted)')
+    INTO sessions, untold, oldest_pid, seconds
+    FROM @extschema@.dbmaint_client_sessions() AS a
+    WHERE a.state IN ('idle in transaction', 'idle in transaction (aborted)')
         AND a.pid <> pg_backend_pid();
 
     value := sessions;
@@ -131,6 +154,8 @@ BEGIN
     status := @extschema@.dbmaint_grade(coalesce(seconds, 0)::float8, 5::float8, 600::float8, NULL::float8);
     IF sessions = 0 THEN
         detail := 'No session holds a transaction open without working in it.';
+    ELSIF untold = sessions THEN
+        detail := format('Process %s waits for its client.', oldest_pid);
     ELSE
         detail := format('Process %s has waited for its client for %s s.', oldest_pid,
                          round(seconds, 1));
@@ -139,11 +164,14 @@ BEGIN
         detail := detail || format(' It holds its locks and keeps vacuum from cleaning:'
             ' correct the application, set idle_in_transaction_session_timeout,'
             ' or pg_terminate_backend(%s).', oldest_pid);
+    ELSIF untold > 0 THEN
+        status := 'unknown';
     END IF;
+    detail := detail || @extschema@.dbmaint_note_hidden_sessions();
 END
 $$;
 COMMENT ON FUNCTION dbmaint_check_idle_in_transaction() IS
-'Health check: sessions idle in an open transaction (warning when one has been for over 5 seconds, critical over 10 minutes).';
+'Health check: sessions idle in an open transaction (warning when one has been for over 5 seconds, critical over 10 minutes; unknown where one has track_activities off and no other is worse).';
 
 CREATE FUNCTION dbmaint_check_blocked_sessions(OUT value text, OUT status text,
     OUT target text, OUT detail text)
@@ -270,11 +298,11 @@ $$;
 COMMENT ON FUNCTION dbmaint_check_deadlocks() IS
 'Health check: deadlocks in this database in the last hour (warning from the first, critical above 10).';
 
-REVOKE ALL ON FUNCTION dbmaint_check_total_connections(), dbmaint_check_active_queries(),
+REVOKE ALL ON FUNCTION dbmaint_note_hidden_sessions(), dbmaint_check_total_connections(), dbmaint_check_active_queries(),
     dbmaint_check_longest_running_query(), dbmaint_check_idle_in_transaction(),
     dbmaint_check_blocked_sessions(), dbmaint_check_prepared_transactions(),
     dbmaint_check_deadlocks() FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION dbmaint_check_total_connections(), dbmaint_check_active_queries(),
+GRANT EXECUTE ON FUNCTION dbmaint_note_hidden_sessions(), dbmaint_check_total_connections(), dbmaint_check_active_queries(),
     dbmaint_check_longest_running_query(), dbmaint_check_idle_in_transaction(),
     dbmaint_check_blocked_sessions(), dbmaint_check_prepared_transactions(),
     dbmaint_check_deadlocks() TO pg_monitor;

@@ -89,9 +89,9 @@ COMMENT ON COLUMN performance_metrics.max_connections IS
 COMMENT ON COLUMN performance_metrics.blocked_sessions IS
 'Sessions that wait for a heavyweight lock.';
 COMMENT ON COLUMN performance_metrics.oldest_transaction_ms IS
-'Age of the oldest open transaction of a client, in milliseconds; 0 where none is open.';
+'Age of the oldest open transaction of a client, in milliseconds; 0 where none is open, NULL where only sessions with track_activities off have one.';
 COMMENT ON COLUMN performance_metrics.longest_query_ms IS
-'Age of the statement that has been running longest, in milliseconds; 0 where none is running.';
+'Age of the statement that has been running longest, in milliseconds; 0 where none is running, NULL where only sessions with track_activities off run one.';
 COMMENT ON COLUMN performance_metrics.lwlock_waits IS
 'Active sessions that wait for a lightweight lock.';
 COMMENT ON COLUMN performance_metrics.io_waits IS

@@ -2,8 +2,7 @@
 --
 -- A notification is a row of the outbox from the transaction that queues it
 -- on: logged, so that a crash loses none, with an id that stays the same over
--- all attempts.  The notifier claims rows, sends, and notes the result, each
--- in a transaction of its own.
+-- all attempts.  What the notifier does with it is in delivery.sql.
 
 CREATE TABLE dbmaint_outbox (
     message_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -51,7 +50,7 @@ COMMENT ON COLUMN dbmaint_outbox.kind IS
 COMMENT ON COLUMN dbmaint_outbox.severity IS
 'The severity it tells of.';
 COMMENT ON COLUMN dbmaint_outbox.priority IS
-'Of what waits for a channel, the lowest is sent first: 0 emergency, 1 critical, 2 warning.';
+'Of what waits for a channel, the lowest is sent first: 0 emergency and what has to be sent before one, 1 critical, 2 warning.';
 COMMENT ON COLUMN dbmaint_outbox.state IS
 'queued, sending, sent; failed: refused for good; expired: not sent for too long; superseded: a later one says more, or nobody knows of what it resolves; dropped: the channel was, or too many waited.';
 COMMENT ON COLUMN dbmaint_outbox.queued_at IS
@@ -135,6 +134,7 @@ DECLARE
     me oid := @extschema@.dbmaint_this_database();
     middle CONSTANT text[] := '{change,reminder,escalation}';
     subject text := coalesce($4 ->> 'dedup_key', 'dbmaint');
+    urgency int := 3 - coalesce(@extschema@.dbmaint_severity_rank($4 ->> 'severity'), 1);
     key uuid := gen_random_uuid();
     id bigint;
 BEGIN
@@ -142,8 +142,7 @@ BEGIN
            (message_key, database_oid, channel, incident_id, order_key, kind, severity,
             priority, state, queued_at, next_attempt_at, attempts, message)
     VALUES (key, me, $1, $2, subject, $3, coalesce($4 ->> 'severity', 'warning'),
-            3 - coalesce(@extschema@.dbmaint_severity_rank($4 ->> 'severity'), 1),
-            'queued', $5, $5, 0, $4 || jsonb_build_object('message_id', key))
+            urgency, 'queued', $5, $5, 0, $4 || jsonb_build_object('message_id', key))
     RETURNING o.message_id INTO id;
 
     -- what waits between the first word of an incident and the last is old news
@@ -174,6 +173,15 @@ BEGIN
            AND NOT EXISTS (SELECT FROM @extschema@.dbmaint_outbox AS p
                             WHERE p.database_oid = me AND p.channel = $1 AND p.incident_id = o.incident_id
                               AND (p.attempts > 0 OR p.state IN ('sending', 'sent')));
+    END IF;
+
+    -- what has to be said before an emergency is as urgent; what is under way
+    -- becomes so when it fails
+    IF urgency = 0 THEN
+        UPDATE @extschema@.dbmaint_outbox AS o
+           SET priority = 0, next_attempt_at = least(o.next_attempt_at, $5)
+         WHERE o.database_oid = me AND o.channel = $1 AND o.order_key = subject
+           AND o.state IN ('queued', 'sending') AND o.state = 'queued' AND o.message_id < id;
     END IF;
 
     -- counting costs, so not each time
@@ -347,166 +355,6 @@ $$;
 COMMENT ON FUNCTION dbmaint_test_channel(text) IS
 'Queues a test message to the channel, to be sent when the transaction commits, and returns its number; dbmaint_notifications shows what came of it. PagerDuty opens an incident for it.';
 
-CREATE FUNCTION dbmaint_outbox_due(at timestamptz)
-RETURNS bool
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    -- "sending" is what a notifier left behind, or is busy with
-    SELECT EXISTS (SELECT FROM @extschema@.dbmaint_outbox AS o
-                    WHERE o.database_oid = @extschema@.dbmaint_this_database() AND o.state = 'sending')
-        OR EXISTS (SELECT FROM @extschema@.dbmaint_due_channels($1) AS c WHERE c.due_at <= $1)
-$$;
-COMMENT ON FUNCTION dbmaint_outbox_due(timestamptz) IS
-'Is there anything to send at that time?';
-
-CREATE FUNCTION dbmaint_due_channels(
-    at timestamptz, OUT name text, OUT kind text, OUT target text,
-    OUT options jsonb, OUT keys jsonb, OUT rate float8,
-    OUT concurrency int, OUT failures int, OUT due_at timestamptz)
-RETURNS SETOF record
-LANGUAGE sql STABLE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT c.name, c.kind, c.target, c.options, c.keys,
-           (c.options ->> 'rate_per_second')::float8,
-           (c.options ->> 'concurrency')::int, c.failures,
-           -- a pause from before the clock was set back does not count
-           greatest(n.next_at, CASE WHEN c.paused_until < $1 + interval '25 hours' THEN c.paused_until END)
-      FROM @extschema@.dbmaint_channels AS c
-     CROSS JOIN LATERAL (SELECT min(o.next_attempt_at)
-                           FROM @extschema@.dbmaint_outbox AS o
-                          WHERE o.database_oid = @extschema@.dbmaint_this_database()
-                            AND o.channel = c.name AND o.state = 'queued') AS n(next_at)
-     WHERE c.enabled AND n.next_at IS NOT NULL
-$$;
-COMMENT ON FUNCTION dbmaint_due_channels(timestamptz) IS
-'The channels for which notifications wait, with targets, keys and limits (NULL: the kind''s), and when the next one is to be sent.';
-
-CREATE FUNCTION dbmaint_claim_notifications(
-    channel text, room int, at timestamptz, OUT message_id bigint,
-    OUT message_key text, OUT kind text, OUT attempt int, OUT queued_at timestamptz,
-    OUT message jsonb)
-RETURNS SETOF record
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    me oid := @extschema@.dbmaint_this_database();
-    oldest timestamptz := $3 - @extschema@.dbmaint_notify_limit('max_age'::text, '6h'::text)::interval;
-    m record;
-BEGIN
-    FOR m IN
-        SELECT o.message_id, o.message_key, o.kind, o.incident_id, o.attempts, o.queued_at, o.message
-          FROM @extschema@.dbmaint_outbox AS o
-         WHERE o.database_oid = me AND o.channel = $1 AND o.state = 'queued'
-           AND o.next_attempt_at <= $3 AND o.queued_at >= oldest
-           AND NOT EXISTS (SELECT FROM @extschema@.dbmaint_outbox AS p
-                            WHERE p.order_key = o.order_key AND p.channel = $1 AND p.database_oid = me
-                              AND p.message_id < o.message_id AND p.state IN ('queued', 'sending'))
-         ORDER BY o.priority, o.message_id
-         LIMIT $2
-           FOR UPDATE OF o SKIP LOCKED
-    LOOP
-        -- nobody there knows of it
-        IF m.kind IN ('resolve', 'acknowledge') AND NOT EXISTS (
-               SELECT FROM @extschema@.dbmaint_outbox AS p
-                WHERE p.database_oid = me AND p.channel = $1 AND p.incident_id = m.incident_id
-                  AND p.message_id < m.message_id AND p.kind NOT IN ('resolve', 'acknowledge')
-                  AND (p.state = 'sent' OR (p.state <> 'failed' AND p.attempts > 0))) THEN
-            UPDATE @extschema@.dbmaint_outbox AS o
-               SET state = 'superseded', message = NULL, next_attempt_at = NULL,
-                   error = 'nothing of the incident was sent before'
-             WHERE o.message_id = m.message_id;
-            CONTINUE;
-        END IF;
-        UPDATE @extschema@.dbmaint_outbox AS o
-           SET state = 'sending', attempts = o.attempts + 1
-         WHERE o.message_id = m.message_id;
-        message_id := m.message_id;
-        message_key := m.message_key;
-        kind := m.kind;
-        attempt := m.attempts + 1;
-        queued_at := m.queued_at;
-        message := m.message;
-        RETURN NEXT;
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION dbmaint_claim_notifications(text, int, timestamptz) IS
-'Takes at most room of a channel''s notifications to be sent now: the gravest first, never one before an earlier one of the same incident. For the notifier.';
-
-CREATE FUNCTION dbmaint_finish_notifications(
-    message_ids bigint[], outcomes text[], statuses int[], errors text[],
-    durations_ms float8[], waits_ms float8[], at timestamptz)
-RETURNS void
-LANGUAGE sql
-SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH r AS (
-        SELECT u.*
-          FROM unnest($1, $2, $3, $4, $5, $6) AS u(message_id, outcome, status, error, duration_ms, wait_ms)
-    ), updated AS (
-        UPDATE @extschema@.dbmaint_outbox AS o
-           SET state = CASE r.outcome WHEN 'sent' THEN 'sent' WHEN 'refused' THEN 'failed' ELSE 'queued' END,
-               status = r.status, error = r.error,
-               sent_at = CASE WHEN r.outcome = 'sent' THEN $7 END,
-               message = CASE WHEN r.outcome = 'retry' THEN o.message END,
-               next_attempt_at = CASE WHEN r.outcome = 'retry' THEN $7 + r.wait_ms * interval '1 millisecond' END
-          FROM r
-         WHERE o.message_id = ANY ($1) AND o.message_id = r.message_id AND o.state = 'sending'
-        RETURNING o.message_id, o.attempts, o.database_oid, r.outcome, r.status, r.error, r.duration_ms
-    )
-    INSERT INTO @extschema@.dbmaint_notification_attempts
-           (message_id, attempt, database_oid, at, duration_ms, outcome, status, error)
-    SELECT u.message_id, u.attempts, u.database_oid, $7, u.duration_ms, u.outcome, u.status, u.error
-      FROM updated AS u
-    ON CONFLICT DO NOTHING
-$$;
-COMMENT ON FUNCTION dbmaint_finish_notifications(bigint[], text[], int[], text[], float8[], float8[], timestamptz) IS
-'Notes what came of attempts: outcomes are sent, retry and refused. For the notifier.';
-
-CREATE FUNCTION dbmaint_release_notifications(at timestamptz)
-RETURNS bigint
-LANGUAGE sql
-SET search_path = pg_catalog, pg_temp
-AS $$
-    WITH released AS (
-        UPDATE @extschema@.dbmaint_outbox AS o
-           SET state = 'queued', error = 'interrupted'
-         WHERE o.database_oid = @extschema@.dbmaint_this_database() AND o.state = 'sending'
-        RETURNING o.message_id, o.attempts, o.database_oid
-    ), noted AS (
-        INSERT INTO @extschema@.dbmaint_notification_attempts
-               (message_id, attempt, database_oid, at, outcome, error)
-        SELECT r.message_id, r.attempts, r.database_oid, $1, 'interrupted', 'interrupted'
-          FROM released AS r
-        ON CONFLICT DO NOTHING
-    )
-    SELECT count(*) FROM released
-$$;
-COMMENT ON FUNCTION dbmaint_release_notifications(timestamptz) IS
-'Queues again what a notifier was sending when it ended; returns how many notifications that were. For the notifier, when it starts.';
-
-CREATE FUNCTION dbmaint_note_channel(
-    channel text, failures int, paused_until timestamptz, sent bool,
-    error text, at timestamptz)
-RETURNS void
-LANGUAGE sql
-SET search_path = pg_catalog, pg_temp
-AS $$
-    INSERT INTO @extschema@.dbmaint_channel_states AS s
-    VALUES (@extschema@.dbmaint_this_database(), $1, $2, $3, CASE WHEN $4 THEN $6 END,
-            CASE WHEN $5 IS NOT NULL THEN $6 END, $5)
-    ON CONFLICT ON CONSTRAINT dbmaint_channel_states_pkey DO UPDATE
-       SET failures = excluded.failures, paused_until = excluded.paused_until,
-           last_sent_at = coalesce(excluded.last_sent_at, s.last_sent_at),
-           last_failed_at = coalesce(excluded.last_failed_at, s.last_failed_at),
-           last_error = coalesce(excluded.last_error, s.last_error)
-$$;
-COMMENT ON FUNCTION dbmaint_note_channel(text, int, timestamptz, bool, text, timestamptz) IS
-'Notes how delivery to a channel goes. For the notifier.';
-
 CREATE VIEW dbmaint_notifications AS
 SELECT o.message_id, o.channel, o.incident_id, o.kind, o.severity, o.state,
        o.queued_at, a.attempt, a.at, a.duration_ms, a.outcome,
@@ -559,11 +407,6 @@ REVOKE ALL ON FUNCTION dbmaint_notify_limit(text, text), dbmaint_this_database()
     dbmaint_put_notification(text, bigint, text, jsonb, timestamptz),
     dbmaint_tend_outbox(timestamptz), dbmaint_queue_notifications(bigint, text, timestamptz),
     dbmaint_test_message(text, timestamptz), dbmaint_test_channel(text),
-    dbmaint_outbox_due(timestamptz), dbmaint_due_channels(timestamptz),
-    dbmaint_claim_notifications(text, int, timestamptz),
-    dbmaint_finish_notifications(bigint[], text[], int[], text[], float8[], float8[], timestamptz),
-    dbmaint_release_notifications(timestamptz),
-    dbmaint_note_channel(text, int, timestamptz, bool, text, timestamptz),
     dbmaint_render_notification(text, text, text, jsonb, jsonb, jsonb),
     dbmaint_preview_notification(text, jsonb) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_notify_limit(text, text), dbmaint_this_database() TO pg_monitor;

@@ -11,6 +11,7 @@
 
 #include "access/relation.h"
 #include "access/xact.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_constraint.h"
 #include "commands/trigger.h"
 #include "partition/create.h"
@@ -18,6 +19,7 @@
 #include "partition/owner.h"
 #include "polite/polite.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
@@ -29,12 +31,36 @@
 
 #define EXCLUDING_CHECK "dbmaint_excluded_ranges"
 
+/*
+ * A file without a page has no row for sure, which is how a default partition
+ * should be: to see that costs less than to plan a query.  Where somebody locks
+ * it, the query waits, and for a while only.
+ */
+static bool
+has_no_page(Oid relation)
+{
+	Relation	rel;
+	bool		none;
+
+	if (!ConditionalLockRelationOid(relation, AccessShareLock))
+		return false;
+	rel = try_relation_open(relation, NoLock);
+	if (rel == NULL)
+		return false;
+	none = rel->rd_rel->relkind == RELKIND_RELATION &&
+		rel->rd_rel->relam == HEAP_TABLE_AM_OID && RelationGetNumberOfBlocks(rel) == 0;
+	relation_close(rel, NoLock);
+	return none;
+}
+
 /* Rows of the default partition in the range, up to ROWS_COUNTED + 1 of them. */
 static int64
 count_default_rows(const PartitionSet *set, const Range *range, int64 most)
 {
 	int64		rows = 0;
 
+	if (has_no_page(set->default_partition))
+		return 0;
 	(void) owner_ask(set->owner,
 					 psprintf("SELECT pg_catalog.count(*) FROM (SELECT FROM %s WHERE %s LIMIT " INT64_FORMAT ") AS r",
 							  set_quoted_name(set->default_partition), set_inside(set, range), most),

@@ -88,9 +88,7 @@ create_look(Creation *creation)
 	const CreateRequest *request = creation->request;
 	Relation	parent = try_relation_open(request->parent, AccessShareLock);
 	PartitionSet *set;
-	NamePattern pattern;
 	int			missing = 0;
-	int			unnamed = 0;
 
 	if (parent == NULL)
 		ereport(ERROR,
@@ -111,28 +109,35 @@ create_look(Creation *creation)
 		if (request->most > 0 && missing == request->most)
 			creation->wanted[i].to_create = false;
 		missing += creation->wanted[i].to_create;
-		unnamed += creation->wanted[i].name == NULL;
+		if (creation->wanted[i].to_create)
+			creation->wanted[i].status = request->dry_run ? "planned" : "created";
 	}
 	if (creation->too_many || missing > CREATE_MOST)
 		ereport(ERROR,
 				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 				 errmsg("more than %d partitions of \"%s\" are missing", CREATE_MOST, set->name),
 				 errhint("Ask for fewer, without fill_gaps, or with a longer period.")));
-	if (unnamed == 0)
-		return 0;
-
 	qsort(creation->wanted, creation->count, sizeof(Wanted), compare_wanted);
-	likeness_names(set, &pattern);
+	return missing;
+}
+
+void
+create_name(Creation *creation)
+{
+	NamePattern pattern;
+	bool		known = false;
+
 	for (int i = 0; i < creation->count; i++)
 	{
 		Wanted	   *wanted = &creation->wanted[i];
 
-		if (wanted->slot.existing < 0)
-			wanted->name = likeness_name(set, &pattern, &wanted->slot.range);
-		if (wanted->to_create)
-			wanted->status = request->dry_run ? "planned" : "created";
+		if (wanted->slot.existing >= 0)
+			continue;
+		if (!known)
+			likeness_names(creation->set, &pattern);
+		known = true;
+		wanted->name = likeness_name(creation->set, &pattern, &wanted->slot.range);
 	}
-	return missing;
 }
 
 /*
@@ -190,10 +195,13 @@ void
 create_partitions(Creation *creation)
 {
 	char	   *what = psprintf("create partitions of \"%s\"", creation->set->name);
+	int			missing;
 
 	lock_parent(creation, what);
 	/* somebody else may have made them before the lock was there */
-	if (create_look(creation) == 0)
+	missing = create_look(creation);
+	create_name(creation);
+	if (missing == 0)
 		return;
 	attach_judge_default(creation);
 	create_tables(creation);

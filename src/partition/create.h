@@ -67,11 +67,13 @@ typedef struct Creation
 
 /*
  * Says what is there and what is missing: fills in count, wanted and set, in
- * the current memory context.  Returns how many are to be created.
+ * the current memory context.  Returns how many are to be created.  What they
+ * would be called is found out apart: only the last look needs it.
  */
 extern int	create_look(Creation *creation);
+extern void create_name(Creation *creation);
 
-/* Does it all in the current transaction. */
+/* Does it all in the current transaction, with a look and the names. */
 extern void create_partitions(Creation *creation);
 
 /*

@@ -104,7 +104,7 @@ void
 drop_look(Retirement *retirement, bool locked)
 {
 	const DropRequest *request = retirement->request;
-	SetOptions	options = {NULL, NULL, NULL};
+	SetOptions	options = {.ranges_only = true};
 	Relation	parent = try_relation_open(request->parent, AccessShareLock);
 	PartitionSet *set;
 	int64		limit;

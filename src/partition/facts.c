@@ -91,9 +91,10 @@ static void
 look(void *arg)
 {
 	Facts	   *facts = arg;
-	SetOptions	options = {NULL, NULL, NULL};
+	SetOptions	options = {0};
 	Relation	parent;
 	PartitionSet *set;
+	Oid			asked;
 	int64		now;
 
 	if (!ConditionalLockRelationOid(facts->parent, AccessShareLock))
@@ -116,6 +117,12 @@ look(void *arg)
 	if (set->calendar == NULL && !policy_key_indexed(set))
 	{
 		facts->problem = "there is no index that begins with the partition key";
+		return;
+	}
+	asked = set_asked_for_now(set);
+	if (OidIsValid(asked) && get_rel_relkind(asked) == RELKIND_FOREIGN_TABLE)
+	{
+		facts->problem = "the greatest key is in a foreign table, which is not asked for it";
 		return;
 	}
 	now = set_now(set, facts->at);

@@ -357,12 +357,16 @@ grid_infer(const Range *ranges, int count, const Calendar *calendar, Grid *grid)
 	int			best_fitting = 0;
 	Range		last[2];
 	int			finite = 0;
+	int			asked = 0;
 	Period		period = {calendar == NULL ? PERIOD_STEP : PERIOD_USECS, 0};
 
-	for (int i = count - 1; i >= 0 && finite < 2; i--)
+	for (int i = count - 1; i >= 0 && asked < RANGES_ASKED; i--)
 	{
-		if (is_finite(&ranges[i], calendar))
+		if (!is_finite(&ranges[i], calendar))
+			continue;
+		if (finite < 2)
 			last[finite++] = ranges[i];
+		asked++;
 	}
 	if (finite == 0)
 		return "no partition has both a lower and an upper bound";
@@ -374,7 +378,8 @@ grid_infer(const Range *ranges, int count, const Calendar *calendar, Grid *grid)
 		grid_count += calendar_grids(&last[i], ranges, count, calendar, &grids[grid_count]);
 	grid_through(&period, calendar, last[0].from, &grids[grid_count++]);
 
-	for (int i = 0; i < grid_count; i++)
+	/* the first one that fits them all is the one: no other fits more */
+	for (int i = 0; i < grid_count && best_fitting < asked; i++)
 	{
 		int			fitting = count_fitting(&grids[i], ranges, count);
 

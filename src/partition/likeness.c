@@ -374,7 +374,7 @@ static bool
 create_same_column(Likeness *likeness, Relation model, const char *name, const char *quoted,
 				   const Range *range)
 {
-	SetOptions	options = {NULL, pstrdup(pg_get_timezone_name(likeness->set->zone ? likeness->set->zone : log_timezone)), NULL};
+	SetOptions	options = {.time_zone = pstrdup(pg_get_timezone_name(likeness->set->zone ? likeness->set->zone : log_timezone))};
 	PartitionSet *sub;
 	NamePattern pattern;
 	int64		from = range->from;

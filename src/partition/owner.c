@@ -12,6 +12,7 @@
 #include "executor/spi.h"
 #include "partition/owner.h"
 #include "settings.h"
+#include "storage/proc.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
 
@@ -29,10 +30,11 @@ owner_begin(Oid role, AsOwner *before)
 
 	/*
 	 * what could be in use was locked before: the rest fails sooner than it
-	 * waits
+	 * waits; whoever wants to wait for less has his way
 	 */
-	(void) set_config_option("lock_timeout", psprintf("%d", setting_max_lock_wait_ms), PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	if (LockTimeout == 0 || LockTimeout > setting_max_lock_wait_ms)
+		(void) set_config_option("lock_timeout", psprintf("%d", setting_max_lock_wait_ms), PGC_USERSET,
+								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 void

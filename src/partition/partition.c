@@ -170,6 +170,8 @@ dbmaint_create_future_partitions(PG_FUNCTION_ARGS)
 		PreventCommandDuringRecovery("create_future_partitions()");
 		create_partitions(&creation);
 	}
+	else
+		create_name(&creation);
 
 	for (int i = 0; i < creation.count; i++)
 	{

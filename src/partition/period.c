@@ -13,6 +13,7 @@
 #include "partition/owner.h"
 #include "partition/set.h"
 #include "storage/bufmgr.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 
@@ -92,19 +93,36 @@ set_period_text(const Period *period)
 	return DatumGetCString(DirectFunctionCall1(interval_out, IntervalPGetDatum(&interval)));
 }
 
-/* True if it has no rows for sure: a table without a page. */
+/*
+ * True if it has no rows for sure: a table without a page.  One that is locked
+ * may have some: who asks it for its rows waits for a while only.
+ */
 static bool
 is_empty(Oid partition)
 {
-	Relation	rel = try_relation_open(partition, AccessShareLock);
+	Relation	rel;
 	bool		empty = false;
 
+	if (!ConditionalLockRelationOid(partition, AccessShareLock))
+		return false;
+	rel = try_relation_open(partition, NoLock);
 	if (rel == NULL)
 		return true;
 	if (rel->rd_rel->relkind == RELKIND_RELATION)
 		empty = RelationGetNumberOfBlocks(rel) == 0;
 	relation_close(rel, NoLock);
 	return empty;
+}
+
+Oid
+set_asked_for_now(const PartitionSet *set)
+{
+	for (int i = set->count - 1; set->calendar == NULL && i >= 0; i--)
+	{
+		if (!is_empty(set->partitions[i]))
+			return set->partitions[i];
+	}
+	return InvalidOid;
 }
 
 int64

@@ -265,7 +265,7 @@ dbmaint_set_partition_policy(PG_FUNCTION_ARGS)
 		{ARG_MOVE_TO_SCHEMA, NAMEOID}, {ARG_ENABLED, BOOLOID},
 	};
 	Oid			extension_schema = get_func_namespace(fcinfo->flinfo->fn_oid);
-	SetOptions	options;
+	SetOptions	options = {0};
 	Oid			types[lengthof(written)];
 	Datum		values[lengthof(written)];
 	char		nulls[lengthof(written)];

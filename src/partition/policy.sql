@@ -123,6 +123,7 @@ CREATE FUNCTION dbmaint_partition_facts(
     OUT premade_until timestamptz, OUT missing int, OUT expired int, OUT nullable boolean,
     OUT detach_pending boolean, OUT error text)
 LANGUAGE C VOLATILE PARALLEL UNSAFE
+SET lock_timeout = '1ms'
 AS 'MODULE_PATHNAME', 'dbmaint_partition_facts';
 COMMENT ON FUNCTION dbmaint_partition_facts(oid, int, interval, bigint, boolean, timestamptz) IS
 'What is known of a partitioned table at a time: ranges, period, gaps in the past, how many periods after the present one have their partition, and until when; how many partitions a policy of these numbers misses, and how many are too old for it (NULL: keep and keep_values are). NULL where it is not known; error says why. Waits for no lock.';

@@ -43,6 +43,7 @@ void
 recorded_find(Oid extension_schema, Oid parent, SetOptions *options)
 {
 	Oid			table = get_relname_relid(SETS_TABLE, extension_schema);
+	Oid			index;
 	Relation	rel;
 	ScanKeyData key;
 	SysScanDesc scan;
@@ -53,8 +54,8 @@ recorded_find(Oid extension_schema, Oid parent, SetOptions *options)
 	rel = table_open(table, AccessShareLock);
 	ScanKeyInit(&key, ATTNUM_PARENT, BTEqualStrategyNumber, F_OIDEQ,
 				ObjectIdGetDatum(parent));
-	/* its only index is that of the key; the table has a few rows at most */
-	scan = systable_beginscan(rel, InvalidOid, false, NULL, 1, &key);
+	index = relation_primary_key(rel);
+	scan = systable_beginscan(rel, index, OidIsValid(index), NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
 	{
@@ -89,7 +90,7 @@ recorded_owner(Oid extension_schema)
 void
 recorded_store(Oid extension_schema, Oid parent, const SetOptions *options)
 {
-	SetOptions	recorded = {NULL, NULL, NULL};
+	SetOptions	recorded = {0};
 	const char *texts[] = {options->time_zone, options->epoch, options->period};
 	Oid			types[] = {OIDOID, TEXTOID, TEXTOID, TEXTOID};
 	Datum		values[4] = {ObjectIdGetDatum(parent)};

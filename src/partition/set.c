@@ -14,6 +14,7 @@
 
 #include "catalog/partition.h"
 #include "catalog/pg_type.h"
+#include "partition/owner.h"
 #include "partition/recorded.h"
 #include "partition/set.h"
 #include "partitioning/partbounds.h"
@@ -22,6 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/partcache.h"
+#include "utils/ruleutils.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -70,10 +72,28 @@ refuse(Relation parent, const char *detail)
 			 errhint("Its key must be a column of type timestamptz, timestamp, date, smallint, integer, bigint or uuid, or have one as the first of several.")));
 }
 
-/* Conditions on the columns of the key after the first. */
+/*
+ * An expression of the key, in SQL; deparsed where nothing but the catalogs is
+ * in sight, so that what it names is said with its schema.
+ */
+static char *
+key_expression(Relation parent, Node *expression, Oid owner)
+{
+	AsOwner		before;
+	char	   *text;
+
+	owner_begin(owner, &before);
+	text = deparse_expression(expression, deparse_context_for(RelationGetRelationName(parent), RelationGetRelid(parent)),
+							  false, false);
+	owner_end(&before);
+	return psprintf("(%s)", text);
+}
+
+/* Conditions on the columns, or expressions, of the key after the first. */
 static void
 read_other_columns(Relation parent, PartitionKey key, PartitionSet *set)
 {
+	ListCell   *expression = list_head(key->partexprs);
 	StringInfoData present;
 	StringInfoData absent;
 
@@ -83,9 +103,13 @@ read_other_columns(Relation parent, PartitionKey key, PartitionSet *set)
 	{
 		const char *column;
 
-		if (key->partattrs[i] == 0)
-			continue;
-		column = quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(parent), key->partattrs[i] - 1)->attname));
+		if (key->partattrs[i] != 0)
+			column = quote_identifier(NameStr(TupleDescAttr(RelationGetDescr(parent), key->partattrs[i] - 1)->attname));
+		else
+		{
+			column = key_expression(parent, lfirst(expression), set->owner);
+			expression = lnext(key->partexprs, expression);
+		}
 		appendStringInfo(&present, " AND %s IS NOT NULL", column);
 		appendStringInfo(&absent, " OR %s IS NULL", column);
 	}
@@ -125,7 +149,8 @@ read_key(Relation parent, PartitionSet *set)
 
 /*
  * The first column's value of a bound, RANGE_MINVALUE or RANGE_MAXVALUE.  What
- * is infinite in time lies within these two.
+ * is infinite in time lies within these two; the least bigint is one of them,
+ * since nothing lies below it.
  */
 static int64
 bound_value(const PartitionSet *set, PartitionBoundInfo bounds, int i, Relation parent)
@@ -318,17 +343,20 @@ infer_zone(PartitionSet *set)
 }
 
 static void
+read_calendar(PartitionSet *set, const SetOptions *options)
+{
+	if (!key_is_calendar(&set->key))
+		return;
+	if (options->time_zone != NULL)
+		set->zone = set_find_zone(options->time_zone);
+	else
+		infer_zone(set);
+	set->calendar = key_calendar(key_is_instant(&set->key) ? set->zone : NULL);
+}
+
+static void
 read_grid(PartitionSet *set, const SetOptions *options)
 {
-	if (key_is_calendar(&set->key))
-	{
-		if (options->time_zone != NULL)
-			set->zone = set_find_zone(options->time_zone);
-		else
-			infer_zone(set);
-		set->calendar = key_calendar(key_is_instant(&set->key) ? set->zone : NULL);
-	}
-
 	if (options->period != NULL)
 	{
 		Period		period = set_parse_period(set, options->period);
@@ -363,7 +391,7 @@ set_read(Relation parent, const SetOptions *options, Oid extension_schema)
 {
 	PartitionSet *set = palloc0_object(PartitionSet);
 	SetOptions	merged = *options;
-	SetOptions	recorded = {NULL, NULL, NULL};
+	SetOptions	recorded = {0};
 
 	set->parent = RelationGetRelid(parent);
 	set->owner = parent->rd_rel->relowner;
@@ -381,6 +409,9 @@ set_read(Relation parent, const SetOptions *options, Oid extension_schema)
 		merged.epoch = recorded.epoch;
 	if (set->key.kind == KEY_INTEGER)
 		read_epoch(set, merged.epoch);
+	read_calendar(set, &merged);
+	if (options->ranges_only)
+		return set;
 	/* partitions that are there say more than what was once recorded */
 	if (merged.period == NULL && recorded.period != NULL)
 	{
@@ -388,7 +419,6 @@ set_read(Relation parent, const SetOptions *options, Oid extension_schema)
 		if (set->has_grid)
 			return set;
 		merged.period = recorded.period;
-		set->zone_reason = NULL;
 	}
 	read_grid(set, &merged);
 	return set;

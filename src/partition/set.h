@@ -21,6 +21,7 @@ typedef struct SetOptions
 	char	   *time_zone;		/* NULL: from the partitions */
 	char	   *epoch;			/* "seconds", "milliseconds", "none"; NULL:
 								 * from the partitions */
+	bool		ranges_only;	/* no grid is needed */
 } SetOptions;
 
 typedef struct PartitionSet
@@ -83,6 +84,9 @@ extern PartitionSet *set_of_plain_table(Relation table, const char *column,
  * one in use, which is looked for as the owner.
  */
 extern int64 set_now(const PartitionSet *set, TimestampTz at);
+
+/* The partition that is asked for it first; InvalidOid: none is. */
+extern Oid	set_asked_for_now(const PartitionSet *set);
 
 /* The period that a user wrote: an interval, or a number for plain numbers. */
 extern Period set_parse_period(const PartitionSet *set, const char *text);

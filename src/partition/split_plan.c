@@ -386,7 +386,7 @@ split_plan(Split *split)
 {
 	Relation	parent = relation_open(split_parent(split->partition), AccessShareLock);
 	Relation	rel = relation_open(split->partition, AccessShareLock);
-	SetOptions	options = {split->period, NULL, NULL};
+	SetOptions	options = {.period = split->period};
 
 	split->set = set_read(parent, &options, split->extension_schema);
 	relation_close(parent, NoLock);

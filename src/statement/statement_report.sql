@@ -111,7 +111,8 @@ COMMENT ON VIEW dbmaint_slow_queries IS
 'The statements whose mean time over the last day was above dbmaint.slow_query_threshold, those first that took most time in all; times in milliseconds. The function of the same name takes any range and threshold.';
 
 CREATE TABLE dbmaint_baselines (
-    name text NOT NULL,
+    -- longer names do not fit into the index
+    name text NOT NULL CONSTRAINT dbmaint_baselines_name_length CHECK (octet_length(name) <= 1024),
     database_oid oid NOT NULL,
     set_at timestamptz NOT NULL,
     from_at timestamptz NOT NULL,
@@ -167,6 +168,12 @@ AS $$
 DECLARE
     totals record;
 BEGIN
+    IF octet_length($1) > 1024 THEN
+        RAISE EXCEPTION 'the name of a baseline must not be longer than 1,024 bytes'
+            USING ERRCODE = 'invalid_parameter_value',
+                  DETAIL = format('It has %s bytes and begins "%s".', octet_length($1), left($1, 40)),
+                  HINT = 'For example: ''before the release''.';
+    END IF;
     SELECT * INTO totals FROM @extschema@.dbmaint_pack_totals($2, $3);
     IF $1 IS NULL OR totals.observed_hours IS NULL THEN
         RAISE EXCEPTION USING

@@ -113,6 +113,30 @@ like(detail($node, 'sampler'), qr/dbmaint\.enabled/, 'the sampler says why');
 	is(changes($quiet, statuses($node)), '', 'and passes');
 }
 {
+	my $session = session('SET track_activities = off; BEGIN; SELECT 1;');
+	ok(poll_status($node, 'idle_in_transaction', 'unknown'), 'one that does not say since when is not known');
+	is(changes($quiet, statuses($node)), 'idle_in_transaction: ok>unknown', 'and is all that changes');
+	like(detail($node, $_), qr/ track_activities is off in 1 other sessions/, "$_ says why") foreach qw(idle_in_transaction longest_running_query);
+	my $known = session('BEGIN; SELECT 1;');
+	ok(poll_status($node, 'idle_in_transaction', 'warning'), 'and hides none that says so');
+	like(detail($node, 'idle_in_transaction'), qr/pg_terminate_backend\($known->{pid}\)/, 'which is named');
+	leave($session, $known);
+	is(changes($quiet, statuses($node)), '', 'both pass');
+	$session = session('SET track_activities = off; SELECT pg_sleep(600);');
+	ok(poll_status($node, 'longest_running_query', 'unknown'), 'nor is it known how long a statement runs there');
+	is(changes($quiet, statuses($node)), 'longest_running_query: ok>unknown', 'which is all that changes');
+	leave($session);
+	$node->safe_psql('postgres', 'ALTER SYSTEM SET track_activities = off');
+	$node->reload;
+	$session = session('SELECT 1;');
+	ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM dbmaint_health() WHERE check_name = 'idle_in_transaction' AND status = 'ok' AND detail ~ 'track_activities is off in'}), 'where it is off for all, that is said');
+	leave($session);
+	$node->safe_psql('postgres', 'ALTER SYSTEM RESET track_activities');
+	$node->reload;
+	$node->poll_query_until('postgres', 'SHOW track_activities', 'on');
+	is(changes($quiet, statuses($node)), '', 'and not when it is on again');
+}
+{
 	my $session = session('SELECT pg_sleep(600);');
 	ok(poll_status($node, 'longest_running_query', 'warning'), 'a long query is found');
 	is(changes($quiet, statuses($node)), 'longest_running_query: ok>warning', 'and is all that changes');

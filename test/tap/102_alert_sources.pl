@@ -129,6 +129,22 @@ $node->reload;
 	until_true("SELECT state = 'resolved' FROM dbmaint_incidents WHERE metric = 'oldest_transaction_ms'", 'and resolves when none is open');
 }
 until_true('SELECT count(*) > 0 FROM performance_metrics WHERE oldest_transaction_ms = 0 AND longest_query_ms = 0', 'which is read as 0');
+{
+	# one that does not say since when is no alarm, and no 0 either
+	my $last = 'FROM performance_metrics WHERE "timestamp" = (SELECT max("timestamp") FROM performance_metrics)';
+	my $hidden = session($node, 'postgres', 'SET track_activities = off; BEGIN; SELECT 1');
+	until_true("SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $hidden->{pid} AND state = 'disabled'", 'a session hides what it does');
+	until_true("SELECT oldest_transaction_ms IS NULL AND longest_query_ms = 0 AND idle_in_transaction_connections = 1 $last", 'its transaction counts, of an age that is not known');
+	$hidden->{in} .= "COMMIT;\n";
+	$hidden->{handle}->pump_nb;
+	until_true("SELECT oldest_transaction_ms = 0 AND idle_in_transaction_connections = 0 AND idle_connections = 1 $last", 'and afterwards none is open again');
+	$hidden->{in} .= "SELECT pg_sleep(600);\n";
+	$hidden->{handle}->pump_nb;
+	until_true("SELECT oldest_transaction_ms IS NULL AND longest_query_ms IS NULL AND active_connections = 1 $last", 'the age of its statement is not known either');
+	sql("SELECT pg_terminate_backend($hidden->{pid})");
+	$hidden->{handle}->finish;
+	is(sql("SELECT count(*) FROM dbmaint_incidents WHERE metric = 'oldest_transaction_ms'"), '1', 'nothing fires for it');
+}
 sql("ALTER SYSTEM RESET dbmaint.enabled; ALTER SYSTEM RESET dbmaint.sample_interval;
 	SELECT dbmaint_reset_rule('oldest_transaction_ms')");
 $node->reload;
@@ -168,6 +184,25 @@ reads_as('free_connections', '',
 	rounds(3);
 	is(reading('idle_in_transaction_ms'), '0', 'none is idle in a transaction any more');
 	is(state_of($_), 'resolved critical', "$_ resolves") foreach qw(idle_in_transaction_ms oldest_transaction_ms);
+}
+{
+	my $session = session($node, 'postgres', 'BEGIN; SELECT 1');
+	until_true("SELECT state = 'idle in transaction' AND clock_timestamp() - state_change > interval '0.2 s' FROM pg_stat_activity WHERE pid = $session->{pid}", 'a session is idle in a transaction');
+	rounds(1);
+	is(state_of('idle_in_transaction_ms'), 'firing critical', 'idle_in_transaction_ms fires again');
+	my $hidden = session($node, 'postgres', 'SET track_activities = off; BEGIN; SELECT 1');
+	until_true("SELECT state = 'disabled' AND wait_event = 'ClientRead' FROM pg_stat_activity WHERE pid = $hidden->{pid}", 'one that does not say since when joins it');
+	rounds(1);
+	cmp_ok(reading('idle_in_transaction_ms'), '>', 200, 'the one that says so is read all the same');
+	leave($session);
+	until_true("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $session->{pid}", 'and ends');
+	rounds(3);
+	is(reading('idle_in_transaction_ms'), '', 'how long the other one is idle is not known');
+	is(state_of('idle_in_transaction_ms'), 'resolved critical', 'which keeps no alert open');
+	is(sql("SELECT resolved_because FROM dbmaint_incidents WHERE metric = 'idle_in_transaction_ms' ORDER BY incident_id DESC LIMIT 1"), 'gone', 'nor says that all is well');
+	leave($hidden);
+	rounds(1);
+	is(reading('idle_in_transaction_ms'), '0', 'until it is known again');
 }
 {
 	my $holder = session($node, 'postgres', 'BEGIN; LOCK TABLE filled');
@@ -282,7 +317,8 @@ sub trace
 }
 
 my $age = sub {
-	return 'SELECT round((extract(epoch FROM ' . at() . " - max(modification)) / 3600)::numeric, 3) FROM pg_ls_archive_statusdir() WHERE name LIKE '%.backup.%'";
+	# as readings are rounded: of two thousandths as near, the even one
+	return 'SELECT round((extract(epoch FROM ' . at() . " - max(modification)) / 3600)::float8 * 1000) / 1000 FROM pg_ls_archive_statusdir() WHERE name LIKE '%.backup.%'";
 };
 $node->backup('base');
 rounds(1);

@@ -86,6 +86,47 @@ ok(wait_for($node, "count(*) = 4 FROM dbmaint_outbox WHERE channel = 'grave' AND
 my ($first) = split /, /, said('grave');
 is($first, '202 trigger', 'the emergency is first');
 
+# After a long outage: what waits there waits for minutes, emergencies do not.
+sub pause
+{
+	my ($channel) = @_;
+	ok(wait_for($node, "count(*) = 0 FROM dbmaint_outbox WHERE channel = '$channel' AND state = 'sending'"), "nothing is under way to $channel");
+	# as after many failures; again if the notifier took one in between, and for
+	# a notifier that does not know better
+	ok($node->poll_query_until('postgres', qq{
+		WITH later AS (UPDATE dbmaint_outbox SET next_attempt_at = clock_timestamp() + interval '5 min'
+			WHERE channel = '$channel' AND state = 'queued' RETURNING 1),
+		paused AS (UPDATE dbmaint_channel_states SET failures = 9, paused_until = clock_timestamp() + interval '5 min',
+			last_failed_at = clock_timestamp() - interval '1 min'
+			WHERE channel = '$channel' AND EXISTS (SELECT FROM later) RETURNING 1)
+		SELECT count(*) = 1 FROM paused}), "$channel is paused for minutes");
+	sql($node, q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE backend_type = 'dbmaint notifier'});
+	return;
+}
+add('outage');
+$http->behave('outage', '503');
+queue($node, 'outage', 250, 'trigger', severity => 'warning');
+$http->await('/by/outage', 1);
+pause('outage');
+$tries = () = $http->requests('/by/outage');
+queue($node, 'outage', 251, 'trigger', severity => 'warning');
+$began = time;
+queue($node, 'outage', 252, 'trigger', severity => 'emergency');
+ok(wait_for($node, "attempts = 1 AND state = 'queued' FROM dbmaint_outbox WHERE channel = 'outage' AND incident_id = 252"), 'an emergency is tried in the pause');
+cmp_ok(time - $began, '<', 8, 'at once');
+my @tried = $http->requests('/by/outage');
+is(join(',', map { Receiver::body($_)->{incident} } @tried[ $tries .. $#tried ]), '252', 'alone');
+is(sql($node, "SELECT paused_until > now() + interval '1 min' FROM dbmaint_channels WHERE name = 'outage'"), 't', 'it fails, and the pause stays');
+sleep 8;
+is(sql($node, "SELECT string_agg(attempts::text, ' ' ORDER BY incident_id) ~ '^[0-9]+ 0 [2-5]\$' FROM dbmaint_outbox WHERE channel = 'outage'"), 't', 'it is tried again, less and less often, and nothing else');
+pause('outage');
+$http->behave('outage', 'ok');
+$began = time;
+queue($node, 'outage', 250, 'change', severity => 'emergency');
+ok(wait_for($node, "state = 'sent' FROM dbmaint_outbox WHERE channel = 'outage' AND incident_id = 250 AND kind = 'change'"), 'an alert that becomes one arrives');
+cmp_ok(time - $began, '<', 8, 'at once');
+like(said('outage'), qr/^250 trigger, (?:251 trigger, )?250 change/, 'after what was to be said before');
+
 # The rate.
 add('rate', '{"rate_per_second": 4}');
 $began = time;
