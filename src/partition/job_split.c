@@ -21,6 +21,7 @@
 #include "partition/split.h"
 #include "polite/polite.h"
 #include "portability/instr_time.h"
+#include "settings.h"
 #include "storage/lmgr.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -35,8 +36,12 @@
 #define FIRST_BATCH 256
 #define LARGEST_BATCH 32768
 
-/* So few notes are left before the lock is asked for; so often they are tried. */
+/*
+ * So few notes, or so much work, are left before the lock is asked for; so often
+ * they are tried.
+ */
 #define FEW_NOTES 500
+#define FEW_NOTES_MS 50
 #define MOST_PASSES 100
 
 /* What the steps of a run share. */
@@ -137,6 +142,7 @@ plan(SplitRun *run)
 	split->caller = run->job->requester;
 	split->period = job_option_text(run->job, "period");
 	split->window_ms = TURNS_MS;
+	split->most_notes = 2 * FEW_NOTES;
 	split_plan(split);
 	MemoryContextSwitchTo(old);
 }
@@ -261,10 +267,21 @@ follow(SplitRun *run)
 {
 	for (int pass = 0; pass < MOST_PASSES; pass++)
 	{
+		instr_time	begin;
+		instr_time	duration;
+		double		ms;
+
 		CHECK_FOR_INTERRUPTS();
 		job_progress("follows changes");
+		INSTR_TIME_SET_CURRENT(begin);
 		run_in_context(step_follow, run);
-		if (run->followed <= FEW_NOTES)
+		INSTR_TIME_SET_CURRENT(duration);
+		INSTR_TIME_SUBTRACT(duration, begin);
+		ms = INSTR_TIME_GET_MILLISEC(duration);
+		/* what comes while the lock is waited for may take as long as that */
+		if (run->followed > FEW_NOTES && ms > 0)
+			run->split.most_notes = Max(2 * FEW_NOTES, (int) Min(run->followed / ms * setting_max_lock_wait_ms / 2, PG_INT32_MAX / 2));
+		if (run->followed <= FEW_NOTES || ms < FEW_NOTES_MS)
 			return;
 	}
 	ereport(ERROR,

@@ -38,9 +38,6 @@
 
 #define EXCLUDING_CHECK "dbmaint_split_range"
 
-/* So many notes are worked on under the lock. */
-#define NOTES_UNDER_LOCK 1000
-
 static char *
 staging_name(Oid partition)
 {
@@ -113,7 +110,7 @@ require_shape(const Split *split)
 static void
 require_ranges(const Split *split)
 {
-	SetOptions	options = {split->period, NULL, NULL};
+	SetOptions	options = {.ranges_only = true};
 	Relation	parent = relation_open(split->set->parent, NoLock);
 	PartitionSet *set = set_read(parent, &options, split->extension_schema);
 
@@ -323,8 +320,8 @@ many_notes(const Split *split)
 	int64		count = 0;
 
 	(void) owner_ask(split->set->owner, psprintf("SELECT pg_catalog.count(*) FROM (SELECT FROM %s LIMIT %d) AS n",
-												 split->notes, NOTES_UNDER_LOCK + 1), &count);
-	return count > NOTES_UNDER_LOCK;
+												 split->notes, split->most_notes + 1), &count);
+	return count > split->most_notes;
 }
 
 static void

@@ -39,6 +39,7 @@ typedef struct Split
 	Oid			caller;			/* with whose rights publications change */
 	char	   *period;			/* NULL: the set's */
 	int			window_ms;		/* for which locks are tried */
+	int			most_notes;		/* to work on under the lock of all */
 
 	PartitionSet *set;
 	char	   *quoted;			/* the partition, for SQL */

@@ -37,8 +37,8 @@ for my $in_default (0, 1)
 	make_days($table, 12000, $in_default);
 	value("INSERT INTO $table (id, at, u) VALUES (-1, 'infinity', -1), (-2, '-infinity', -2)") if $in_default;
 	value("INSERT INTO ${table}_shadow (id, at, u, number) SELECT id, at, u, number FROM $table WHERE id < 0") if $in_default;
-	my $writers = bench("SELECT churn('$table', 12000)", 3);
-	my $reader = bench("SELECT look('$table')", 1);
+	my $writers = bench("SELECT churn('$table', 12000)", 3, 400);
+	my $reader = bench("SELECT look('$table')", 1, 15);
 	my $job = split_partition("'${table}_big', '1 day', drop_original => " . ($in_default ? 'true' : 'false'));
 	wait_for_phase($job, 'copied [1-9]');
 

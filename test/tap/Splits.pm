@@ -70,11 +70,20 @@ sub prepare_splits
 		EXECUTE format('SELECT setval(pg_get_serial_sequence(%L, ''number''), 10000000)', name || '_shadow');
 	END $$;
 
-	-- the same to a table and to its shadow; says how many rows
+	-- the same to a table and to its shadow
 	CREATE FUNCTION on_both(name text, statement text, a bigint, b bigint DEFAULT 0, c timestamptz DEFAULT NULL, d text DEFAULT NULL) RETURNS void LANGUAGE plpgsql AS $$
+	DECLARE
+		done int;
+		done_to_shadow int;
 	BEGIN
 		EXECUTE format(statement, name) USING a, b, c, d;
+		GET DIAGNOSTICS done = ROW_COUNT;
 		EXECUTE format(statement, name || '_shadow') USING a, b, c, d;
+		GET DIAGNOSTICS done_to_shadow = ROW_COUNT;
+		-- a cascade deleted a row in between: neither is done
+		IF done <> done_to_shadow THEN
+			RAISE unique_violation;
+		END IF;
 	END $$;
 
 	CREATE FUNCTION churn(name text, most int) RETURNS void LANGUAGE plpgsql AS $$
@@ -150,14 +159,15 @@ sub make_days
 	return;
 }
 
-# pgbench of one statement, until it is stopped; what it says is kept.
+# pgbench of one statement, so often a second, until it is stopped; what it says
+# is kept.
 sub bench
 {
-	my ($sql, $clients) = @_;
+	my ($sql, $clients, $rate) = @_;
 	my $file = PostgreSQL::Test::Utils::tempdir() . '/' . int(rand(1e9)) . '.sql';
 	append_to_file($file, "$sql;\n");
 	my $bench = { out => '' };
-	$bench->{handle} = IPC::Run::start([ 'pgbench', '-n', '-M', 'simple', '-c', $clients, '-j', 1, '-T', 600, '--max-tries', 1000, '-f', $file, $node->connstr('postgres') ],
+	$bench->{handle} = IPC::Run::start([ 'pgbench', '-n', '-M', 'simple', '-c', $clients, '-j', 1, '-T', 600, '-R', $rate, '--max-tries', 1000, '-f', $file, $node->connstr('postgres') ],
 		'>', \$bench->{out}, '2>&1');
 	return $bench;
 }
