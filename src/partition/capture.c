@@ -17,7 +17,9 @@
 #include "access/genam.h"
 #include "access/heapam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/table.h"
+#include "catalog/indexing.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_trigger.h"
@@ -27,6 +29,7 @@
 #include "partition/set.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -58,6 +61,19 @@ typedef struct Mapping
 	int			count;			/* 0: the columns do not fit any more */
 	AttrNumber	columns[INDEX_MAX_KEYS];
 } Mapping;
+
+/* By its OID: the table may have moved to another schema meanwhile. */
+static Oid
+named_notes(const TriggerData *trigger)
+{
+	Oid			notes = trigger->tg_trigger->tgnargs == 1 ? atooid(trigger->tg_trigger->tgargs[0]) : InvalidOid;
+	char	   *name = OidIsValid(notes) ? get_rel_name(notes) : NULL;
+
+	/* in a copy of the database it may be any other table's */
+	if (name == NULL || strcmp(name, notes_name(RelationGetRelid(trigger->tg_relation))) != 0)
+		return InvalidOid;
+	return notes;
+}
 
 /* A table that the owner of the other one made for it, or the library did. */
 static bool
@@ -102,7 +118,7 @@ open_notes(FunctionCallInfo fcinfo, Relation table, const Mapping **mapping)
 	if (found == NULL)
 	{
 		found = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(Mapping));
-		found->notes = get_relname_relid(notes_name(RelationGetRelid(table)), RelationGetNamespace(table));
+		found->notes = named_notes((TriggerData *) fcinfo->context);
 		notes = OidIsValid(found->notes) ? try_table_open(found->notes, RowExclusiveLock) : NULL;
 		if (notes != NULL && are_notes(notes, table))
 			found->count = map_columns(notes, table, found->columns);
@@ -274,14 +290,22 @@ void
 capture_begin(Oid owner, Oid extension_schema, Oid table, const char *columns)
 {
 	char	   *quoted = set_quoted_name(table);
-	char	   *function = psprintf("%s.dbmaint_capture_row()", quote_identifier(get_namespace_name(extension_schema)));
+	char	   *function;
 
 	owner_run(owner, psprintf("CREATE UNLOGGED TABLE %s USING heap AS SELECT %s, false AS " CAPTURE_TAKEN " FROM ONLY %s WITH NO DATA",
 							  capture_notes(table), columns, quoted));
+	function = psprintf("%s.dbmaint_capture_row('%u')", quote_identifier(get_namespace_name(extension_schema)),
+						get_relname_relid(notes_name(table), get_rel_namespace(table)));
 	owner_run(owner, psprintf("CREATE TRIGGER " ROW_TRIGGER " AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION %s", quoted, function));
 	owner_run(owner, psprintf("CREATE TRIGGER " TRUNCATE_TRIGGER " AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION %s", quoted, function));
 	/* what logical replication writes, too */
 	owner_run(owner, psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER " ROW_TRIGGER ", ENABLE ALWAYS TRIGGER " TRUNCATE_TRIGGER, quoted));
+}
+
+bool
+capture_is_own(const char *trigger)
+{
+	return strcmp(trigger, ROW_TRIGGER) == 0 || strcmp(trigger, TRUNCATE_TRIGGER) == 0;
 }
 
 bool
@@ -291,30 +315,87 @@ capture_exists(Oid table)
 		OidIsValid(get_trigger_oid(table, TRUNCATE_TRIGGER, true));
 }
 
-void
-capture_end(Oid owner, Oid table)
+Oid
+relation_owner(Oid relation)
 {
-	char	   *quoted = set_quoted_name(table);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid			owner;
 
-	if (OidIsValid(get_trigger_oid(table, ROW_TRIGGER, true)))
-		owner_run(owner, psprintf("DROP TRIGGER " ROW_TRIGGER " ON %s", quoted));
-	if (OidIsValid(get_trigger_oid(table, TRUNCATE_TRIGGER, true)))
-		owner_run(owner, psprintf("DROP TRIGGER " TRUNCATE_TRIGGER " ON %s", quoted));
-	if (OidIsValid(get_relname_relid(notes_name(table), get_rel_namespace(table))))
-		owner_run(owner, psprintf("DROP TABLE %s RESTRICT", capture_notes(table)));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relation);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+Oid
+capture_find(const char *name, char relkind, Oid role)
+{
+	Relation	classes = table_open(RelationRelationId, AccessShareLock);
+	Oid			found = InvalidOid;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_class_relname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(name));
+	scan = systable_beginscan(classes, ClassNameNspIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_class form = (Form_pg_class) GETSTRUCT(tuple);
+
+		if (form->relkind == relkind && relation_owned_by(form->oid, role))
+			found = form->oid;
+	}
+	systable_endscan(scan);
+	table_close(classes, AccessShareLock);
+	return found;
 }
 
 void
-capture_check(Oid owner, Oid table, const List *identity)
+capture_end(Oid table, Oid role)
+{
+	Oid			notes = capture_find(notes_name(table), RELKIND_RELATION, role);
+	static const char *const triggers[] = {ROW_TRIGGER, TRUNCATE_TRIGGER};
+
+	for (size_t i = 0; i < lengthof(triggers); i++)
+	{
+		if (OidIsValid(get_trigger_oid(table, triggers[i], true)))
+			owner_run(relation_owner(table), psprintf("DROP TRIGGER %s ON %s", triggers[i], set_quoted_name(table)));
+	}
+	if (OidIsValid(notes))
+		owner_run(relation_owner(notes), psprintf("DROP TABLE %s RESTRICT", set_quoted_name(notes)));
+}
+
+/* ALTER TABLE ... DISABLE TRIGGER ALL; enabled again they fire less often. */
+static bool
+always_fire(Oid table)
+{
+	Relation	rel = relation_open(table, AccessShareLock);
+	int			always = 0;
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (capture_is_own(trigger->tgname) && trigger->tgenabled == TRIGGER_FIRES_ALWAYS)
+			always++;
+	}
+	relation_close(rel, NoLock);
+	return always == 2;
+}
+
+void
+capture_check(Oid owner, Oid table, const char *notes, const List *identity)
 {
 	int64		missed = 0;
 
-	(void) owner_ask(owner, psprintf("SELECT pg_catalog.count(*) FROM (SELECT FROM %s AS n WHERE n.%s IS NULL LIMIT 1) AS m", capture_notes(table),
+	(void) owner_ask(owner, psprintf("SELECT pg_catalog.count(*) FROM (SELECT FROM %s AS n WHERE n.%s IS NULL LIMIT 1) AS m", notes,
 									 quote_identifier(get_attname(table, linitial_int(identity), false))), &missed);
-	if (missed > 0)
+	if (missed > 0 || !always_fire(table))
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("changes of table \"%s\" could not be followed", set_relation_name(table)),
-				 errdetail("It was truncated, or what identifies its rows was altered, while it was copied."),
+				 missed > 0 ? errdetail("It was truncated, or what identifies its rows was altered, while it was copied.") :
+				 errdetail("Its triggers were disabled while it was copied."),
 				 errhint("The copy is thrown away; the next try begins anew.")));
 }

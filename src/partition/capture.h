@@ -35,17 +35,24 @@ extern char *capture_columns(Relation table, const List *identity, const char *a
 extern char *capture_notes(Oid table);
 
 /*
- * Begins and ends it, as the owner, with the columns of the identity.  Beginning waits for whoever writes the
- * table, which the caller has locked for that; ending where nothing was begun
- * does nothing.
+ * Begins it, as the owner, with the columns of the identity: waits for whoever
+ * writes the table, which the caller has locked for that.  Ends it, whatever
+ * has become of the table, where what is left is the role's to drop.
  */
 extern void capture_begin(Oid owner, Oid extension_schema, Oid table, const char *columns);
-extern void capture_end(Oid owner, Oid table);
+extern void capture_end(Oid table, Oid role);
 
 /* Was it begun and not ended? */
 extern bool capture_exists(Oid table);
 
+/* A trigger that it has on a table. */
+extern bool capture_is_own(const char *trigger);
+
 /* Raises an error where changes were made that could not be noted. */
-extern void capture_check(Oid owner, Oid table, const List *identity);
+extern void capture_check(Oid owner, Oid table, const char *notes, const List *identity);
+
+/* The relation of a name that is made of an OID, in whatever schema it is. */
+extern Oid	capture_find(const char *name, char relkind, Oid role);
+extern Oid	relation_owner(Oid relation);
 
 #endif							/* DBMAINT_CAPTURE_H */

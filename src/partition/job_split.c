@@ -21,17 +21,27 @@
 #include "partition/split.h"
 #include "polite/polite.h"
 #include "portability/instr_time.h"
+#include "settings.h"
+#include "storage/lmgr.h"
+#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "worker/errand.h"
+
+/* So long locks are tried for in one transaction, which holds weak ones meanwhile. */
+#define TURNS_MS 1000
 
 /* How long copying a batch of pages should take, and how many it has. */
 #define BATCH_MS 200
 #define FIRST_BATCH 256
 #define LARGEST_BATCH 32768
 
-/* So few notes are left before the lock is asked for; so often they are tried. */
+/*
+ * So few notes, or so much work, are left before the lock is asked for; so often
+ * they are tried.
+ */
 #define FEW_NOTES 500
+#define FEW_NOTES_MS 50
 #define MOST_PASSES 100
 
 /* What the steps of a run share. */
@@ -49,7 +59,7 @@ typedef struct SplitRun
 	bool		swapped;
 	char	   *original;
 	char	   *parent;			/* for SQL */
-	int			part;			/* to settle */
+	int			part;			/* to make */
 	bool		drop;
 	bool		left;			/* there is an original to drop */
 	int64		size_bytes;
@@ -61,6 +71,16 @@ const JobOption split_options[] = {
 	{NULL, JOB_OPTION_BOOL, 0, 0, NULL}
 };
 
+static bool
+is_retiring(const Job *job)
+{
+	Extension	extension;
+
+	if (job->extension != NULL)
+		return retiring_has(job->extension, job->target_oid);
+	return history_find_extension(&extension) && retiring_has(&extension, job->target_oid);
+}
+
 void
 split_check(Job *job)
 {
@@ -70,8 +90,8 @@ split_check(Job *job)
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of table %s", job->target)));
 	/* one that was taken out of its set, and is to be dropped still */
-	if (job->extension != NULL && !get_rel_relispartition(job->target_oid) &&
-		retiring_has(job, job->target_oid))
+	if (!get_rel_relispartition(job->target_oid) &&
+		(job->journal != NULL || is_retiring(job)))
 		return;
 	(void) split_parent(job->target_oid);
 }
@@ -93,6 +113,8 @@ step_begin(SplitRun *run)
 	MemoryContext old = MemoryContextSwitchTo(run->context);
 
 	job_step_begin();
+	/* it is there as long as the step looks at it, or it is not there at all */
+	LockRelationOid(run->job->target_oid, AccessShareLock);
 	split_check(run->job);
 	MemoryContextSwitchTo(old);
 }
@@ -105,7 +127,7 @@ step_left(void *arg)
 	step_begin(run);
 	run->left = !get_rel_relispartition(run->job->target_oid);
 	if (!run->left)
-		split_clear(run->job->target_oid, run->job->requester, STEP_WINDOW_MS);
+		split_clear(run->job->target_oid, run->job->requester, TURNS_MS);
 }
 
 static void
@@ -119,7 +141,8 @@ plan(SplitRun *run)
 	split->extension_schema = run->job->extension->schema_oid;
 	split->caller = run->job->requester;
 	split->period = job_option_text(run->job, "period");
-	split->window_ms = STEP_WINDOW_MS / 10;
+	split->window_ms = TURNS_MS;
+	split->most_notes = 2 * FEW_NOTES;
 	split_plan(split);
 	MemoryContextSwitchTo(old);
 }
@@ -155,6 +178,41 @@ step_stage(void *arg)
 	split_stage(&run->split);
 	run->parent = pstrdup(run->split.set->quoted);
 	MemoryContextSwitchTo(old);
+}
+
+static void
+step_add(void *arg)
+{
+	SplitRun   *run = arg;
+	MemoryContext old;
+
+	step_begin(run);
+	old = MemoryContextSwitchTo(run->context);
+	split_add(&run->split, run->part);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+step_capture(void *arg)
+{
+	SplitRun   *run = arg;
+
+	step_begin(run);
+	split_capture(&run->split);
+}
+
+/* Each in a transaction of its own: they are many, and nobody is to wait. */
+static void
+add_parts(SplitRun *run)
+{
+	int			count = run->split.count + (run->split.is_default ? 1 : 0);
+
+	for (run->part = 0; run->part < count; run->part++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		job_progress("makes partition %d of %d", run->part + 1, count);
+		run_in_context(step_add, run);
+	}
 }
 
 static void
@@ -209,10 +267,21 @@ follow(SplitRun *run)
 {
 	for (int pass = 0; pass < MOST_PASSES; pass++)
 	{
+		instr_time	begin;
+		instr_time	duration;
+		double		ms;
+
 		CHECK_FOR_INTERRUPTS();
 		job_progress("follows changes");
+		INSTR_TIME_SET_CURRENT(begin);
 		run_in_context(step_follow, run);
-		if (run->followed <= FEW_NOTES)
+		INSTR_TIME_SET_CURRENT(duration);
+		INSTR_TIME_SUBTRACT(duration, begin);
+		ms = INSTR_TIME_GET_MILLISEC(duration);
+		/* what comes while the lock is waited for may take as long as that */
+		if (run->followed > FEW_NOTES && ms > 0)
+			run->split.most_notes = Max(2 * FEW_NOTES, (int) Min(run->followed / ms * setting_max_lock_wait_ms / 2, PG_INT32_MAX / 2));
+		if (run->followed <= FEW_NOTES || ms < FEW_NOTES_MS)
 			return;
 	}
 	ereport(ERROR,
@@ -233,6 +302,18 @@ note_original(SplitRun *run)
 					  run->size_bytes);
 }
 
+/* With it in the queue a next try knows that it is done. */
+static void
+keep_swapped(SplitRun *run)
+{
+	MemoryContext old = MemoryContextSwitchTo(run->context);
+
+	run->job->journal = DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum("\"swapped\"")));
+	job_keep_journal(run->job);
+	run->job->journal = NULL;
+	MemoryContextSwitchTo(old);
+}
+
 static void
 step_swap(void *arg)
 {
@@ -245,6 +326,7 @@ step_swap(void *arg)
 	if (!run->swapped)
 		return;
 	note_original(run);
+	keep_swapped(run);
 	run->original = MemoryContextStrdup(run->context, original);
 }
 
@@ -252,27 +334,20 @@ step_swap(void *arg)
 static void
 swap(SplitRun *run)
 {
-	run->swapped = false;
-	while (!run->swapped)
+	bool		swapped = false;
+
+	while (!swapped)
 	{
 		MemoryContext old;
 
 		CHECK_FOR_INTERRUPTS();
 		follow(run);
+		job_progress("waits to put the new partitions in their place");
 		old = MemoryContextSwitchTo(run->step_context);
-		(void) job_step_once(step_swap, run);
+		swapped = job_step_once(step_swap, run) && run->swapped;
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(run->step_context);
 	}
-}
-
-static void
-step_settle(void *arg)
-{
-	SplitRun   *run = arg;
-
-	job_step_begin();
-	split_settle(&run->split, &run->split.parts[run->part]);
 }
 
 static void
@@ -281,7 +356,7 @@ step_clear(void *arg)
 	SplitRun   *run = arg;
 
 	job_step_begin();
-	split_clear(run->job->target_oid, run->job->requester, STEP_WINDOW_MS);
+	split_clear(run->job->target_oid, run->job->requester, TURNS_MS);
 }
 
 /* The original, with the note of it. */
@@ -296,9 +371,9 @@ step_drop(void *arg)
 
 	step_begin(run);
 	retiring_lock(run->job);
-	polite_lock_all(psprintf("drop %s", run->job->target), STEP_WINDOW_MS, &lock, 1);
+	polite_lock_all(psprintf("drop %s", run->job->target), TURNS_MS, &lock, 1);
 	/* it may have been attached again, or renamed, before the lock was there */
-	if (!retiring_has(run->job, original))
+	if (!is_retiring(run->job))
 	{
 		job_say("%s is left alone.", run->job->target);
 		return;
@@ -336,22 +411,26 @@ split_run(Job *job)
 	if (run.left)
 	{
 		run_in_context(step_clear, &run);
-		run_in_context(step_drop, &run);
+		if (run.drop || job->journal == NULL)
+			run_in_context(step_drop, &run);
+		else
+			job_say("An earlier attempt split it. What was split is the table %s now.", job->target);
 		return;
 	}
 	run_in_context(step_exclude, &run);
 	if (run.excluded)
 		run_in_context(step_validate, &run);
 	run_in_context(step_stage, &run);
+	add_parts(&run);
+	run_in_context(step_capture, &run);
 	copy_pages(&run);
+	job_progress("looks through the copy");
 	/* statistics and visibility, before the first query meets them */
 	while (!job_step_command(psprintf("VACUUM (ANALYZE) %s", run.split.staging), job->requester, 0))
 		CHECK_FOR_INTERRUPTS();
 	swap(&run);
 
 	report(&run);
-	for (run.part = 0; run.part < run.split.count; run.part++)
-		run_in_context(step_settle, &run);
 	run_in_context(step_clear, &run);
 	if (run.drop)
 		run_in_context(step_drop, &run);

@@ -139,8 +139,15 @@ likeness_names(const PartitionSet *set, NamePattern *pattern)
 		if (name_infer(names, fields, count, &next, pattern))
 			return;
 	}
-	next = name_fields(set, &range);
-	name_default(set->name, &set->grid.period, &next, pattern);
+	likeness_default_names(set, &range, pattern);
+}
+
+void
+likeness_default_names(const PartitionSet *set, const Range *first, NamePattern *pattern)
+{
+	NameFields	fields = name_fields(set, first);
+
+	name_default(set->name, &set->grid.period, &fields, pattern);
 }
 
 char *

@@ -42,9 +42,14 @@ extern char *likeness_create(Likeness *likeness, const char *name,
 /* A name that is free in the schema: the one given, or numbered. */
 extern char *likeness_free_name(const char *name, Oid schema);
 
-/* A pattern for the names of the set's partitions. */
+/*
+ * A pattern for the names of the set's partitions: that of those it has, or one
+ * that tells its periods apart.
+ */
 struct NamePattern;
 extern void likeness_names(const PartitionSet *set, struct NamePattern *pattern);
+extern void likeness_default_names(const PartitionSet *set, const Range *first,
+								   struct NamePattern *pattern);
 extern char *likeness_name(const PartitionSet *set,
 						   const struct NamePattern *pattern,
 						   const Range *range);

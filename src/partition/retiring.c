@@ -11,6 +11,8 @@
 
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "partition/owner.h"
+#include "partition/recorded.h"
 #include "partition/retiring.h"
 #include "step/query.h"
 #include "utils/builtins.h"
@@ -54,16 +56,20 @@ retiring_forget(const Job *job, Oid partition)
 }
 
 bool
-retiring_has(const Job *job, Oid partition)
+retiring_has(const Extension *extension, Oid partition)
 {
 	Oid			type = OIDOID;
 	Datum		value = ObjectIdGetDatum(partition);
+	AsOwner		before;
 	bool		found;
 
+	/* who asks need not have the right to read it */
+	owner_begin(recorded_owner(extension->schema_oid), &before);
 	found = query_begin(psprintf("SELECT FROM %1$s.dbmaint_retiring_partitions AS r WHERE r.partition_oid OPERATOR(pg_catalog.=) $1"
 								 " AND r.database_oid OPERATOR(pg_catalog.=) %1$s.dbmaint_current_database()"
 								 " AND %1$s.dbmaint_retirement_state(r.partition_oid, r.parent_oid, r.partition_name) OPERATOR(pg_catalog.=) 'detached'::pg_catalog.text",
-								 job->extension->schema), 1, &type, &value, NULL) > 0;
+								 extension->schema), 1, &type, &value, NULL) > 0;
 	query_end();
+	owner_end(&before);
 	return found;
 }

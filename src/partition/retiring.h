@@ -24,6 +24,6 @@ extern void retiring_note(const Job *job, Oid partition, Oid parent,
 extern void retiring_forget(const Job *job, Oid partition);
 
 /* Is it noted, under the name that it has? */
-extern bool retiring_has(const Job *job, Oid partition);
+extern bool retiring_has(const Extension *extension, Oid partition);
 
 #endif							/* DBMAINT_RETIRING_H */

@@ -287,14 +287,31 @@ set_find_zone(const char *name)
 	return zone;
 }
 
-/* Does the period of the set begin at midnight in the zone? */
+static bool
+is_at_midnight(const Calendar *calendar, int64 bound)
+{
+	return bound <= RANGE_INFINITE_PAST || bound >= RANGE_INFINITE_FUTURE ||
+		calendar_date(calendar_to_local(calendar, bound)).time == 0;
+}
+
+/*
+ * Does the period of the set begin at midnight in the zone?  Where ranges are
+ * of all lengths, do all of them?
+ */
 static bool
 fits_zone(const PartitionSet *set, pg_tz *zone)
 {
+	const Calendar *calendar = key_calendar(zone);
 	Grid		grid;
 
-	return grid_infer(set->ranges, set->count, key_calendar(zone), &grid) == NULL &&
-		grid_is_at_midnight(&grid);
+	if (grid_infer(set->ranges, set->count, calendar, &grid) == NULL)
+		return grid_is_at_midnight(&grid);
+	for (int i = 0; i < set->count; i++)
+	{
+		if (!is_at_midnight(calendar, set->ranges[i].from) || !is_at_midnight(calendar, set->ranges[i].to))
+			return false;
+	}
+	return true;
 }
 
 /*

@@ -14,12 +14,18 @@
  */
 #include "compat.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
+#include "access/table.h"
 #include "access/xact.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/indexing.h"
 #include "catalog/pg_constraint.h"
+#include "catalog/pg_inherits.h"
 #include "partition/capture.h"
+#include "partition/foreign.h"
 #include "partition/likeness.h"
 #include "partition/owner.h"
 #include "partition/split.h"
@@ -31,9 +37,6 @@
 #include "utils/lsyscache.h"
 
 #define EXCLUDING_CHECK "dbmaint_split_range"
-
-/* So many notes are worked on under the lock. */
-#define NOTES_UNDER_LOCK 1000
 
 static char *
 staging_name(Oid partition)
@@ -48,8 +51,9 @@ staging_quoted(Oid partition)
 }
 
 /*
- * What the copy relies on: the columns, indexes and foreign keys of the set.
- * A change of one would have to be made to the new tables, too.
+ * What the copy relies on: the columns, CHECKs, indexes and foreign keys of the
+ * set, and that the rows stay on their pages.  A change of one would have to be made
+ * to the new tables, too.
  */
 static char *
 shape_of(const Split *split)
@@ -57,19 +61,23 @@ shape_of(const Split *split)
 	Relation	parent = relation_open(split->set->parent, AccessShareLock);
 	Relation	rel = relation_open(split->partition, AccessShareLock);
 	TupleDesc	columns = RelationGetDescr(rel);
+	TupleConstr *checks = RelationGetDescr(parent)->constr;
 	List	   *indexes = RelationGetIndexList(parent);
 	List	   *keys = RelationGetFKeyList(parent);
 	StringInfoData shape;
 	ListCell   *cell;
 
 	initStringInfo(&shape);
+	appendStringInfo(&shape, "%s %u %u,", set_quoted_name(split->partition), parent->rd_rel->relowner, rel->rd_rel->relfilenode);
 	for (int i = 0; i < columns->natts; i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(columns, i);
 
-		appendStringInfo(&shape, "%s %u %d %d %d,", NameStr(column->attname), column->atttypid, column->atttypmod,
+		appendStringInfo(&shape, " %s %u %d %d %d,", NameStr(column->attname), column->atttypid, column->atttypmod,
 						 column->attisdropped, column->attnotnull);
 	}
+	for (int i = 0; i < (checks == NULL ? 0 : checks->num_check); i++)
+		appendStringInfo(&shape, " %s", checks->check[i].ccname);
 	foreach(cell, indexes)
 		appendStringInfo(&shape, " %u", lfirst_oid(cell));
 	foreach(cell, keys)
@@ -79,36 +87,67 @@ shape_of(const Split *split)
 	return shape.data;
 }
 
-/* The parent's foreign keys, and the tables that they refer to. */
-static List *
-foreign_keys(Oid parent)
+static void
+refuse_altered(const Split *split, const char *detail)
 {
-	Relation	rel = relation_open(parent, AccessShareLock);
-	List	   *keys = copyObject(RelationGetFKeyList(rel));
-
-	relation_close(rel, NoLock);
-	return keys;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("partition \"%s\" was altered while it was split", set_relation_name(split->partition)),
+			 errdetail("%s", detail),
+			 errhint("The copy is thrown away; the next try begins anew.")));
 }
 
-/*
- * Locks, and with them the tables that foreign keys refer to: attaching and
- * detaching locks those, too.
- */
 static void
-lock_all(const Split *split, const PoliteLock *own, int count)
+require_shape(const Split *split)
 {
-	List	   *keys = foreign_keys(split->set->parent);
-	PoliteLock *locks = palloc_array(PoliteLock, count + list_length(keys));
-	ListCell   *cell;
+	if (split_parent(split->partition) != split->set->parent)
+		refuse_altered(split, psprintf("It is no partition of \"%s\" any more.", split->set->name));
+	if (strcmp(shape_of(split), split->shape) != 0)
+		refuse_altered(split, psprintf("Its name, its file, its columns, or CHECKs, indexes or foreign keys of \"%s\", are not what they were.", split->set->name));
+}
 
-	memcpy(locks, own, sizeof(PoliteLock) * count);
-	foreach(cell, keys)
-		locks[count++] = (PoliteLock)
+/* Are the ranges that the new tables are to have still to be had? */
+static void
+require_ranges(const Split *split)
+{
+	SetOptions	options = {.ranges_only = true};
+	Relation	parent = relation_open(split->set->parent, NoLock);
+	PartitionSet *set = set_read(parent, &options, split->extension_schema);
+
+	relation_close(parent, NoLock);
+	if (set->default_partition != split->set->default_partition)
+		refuse_altered(split, psprintf("The default partition of \"%s\" is another one.", set->name));
+	for (int i = 0; i < set->count; i++)
 	{
-		((ForeignKeyCacheInfo *) lfirst(cell))->confrelid, ShareRowExclusiveLock
-	};
+		const Range *range = &set->ranges[i];
+
+		if (set->partitions[i] == split->partition && (range->from != split->range.from || range->to != split->range.to))
+			refuse_altered(split, "Its range is another one.");
+		for (int part = 0; split->is_default && part < split->count; part++)
+		{
+			if (range->from < split->parts[part].range.to && split->parts[part].range.from < range->to)
+				refuse_altered(split, psprintf("Partition \"%s\" has a range of one of the new ones.", set_relation_name(set->partitions[i])));
+		}
+	}
+}
+
+/* Locks, and with them the tables that foreign keys refer to. */
+static void
+lock_all(const Split *split, const PoliteLock *own, int count, LOCKMODE referenced)
+{
+	PoliteLock *locks = foreign_locks(split->set->parent, referenced, own, &count);
+
 	polite_lock_all(psprintf("split partition \"%s\"", set_relation_name(split->partition)),
 					split->window_ms, locks, count);
+}
+
+static void
+lock_one(const Split *split, Oid relation, LOCKMODE mode)
+{
+	PoliteLock	lock = {relation, mode};
+
+	polite_lock_all(psprintf("split partition \"%s\"", set_relation_name(split->partition)),
+					split->window_ms, &lock, 1);
 }
 
 /*
@@ -119,11 +158,10 @@ bool
 split_exclude(const Split *split)
 {
 	const PartitionSet *set = split->set;
-	PoliteLock	lock = {set->default_partition, AccessExclusiveLock};
 
 	if (split->is_default || !OidIsValid(set->default_partition))
 		return false;
-	lock_all(split, &lock, 1);
+	lock_one(split, set->default_partition, AccessExclusiveLock);
 	owner_run(set->owner, psprintf("ALTER TABLE %s ADD CONSTRAINT " EXCLUDING_CHECK " CHECK (%s) NOT VALID",
 								   set_quoted_name(set->default_partition), set_outside(set, &split->range)));
 	return true;
@@ -133,9 +171,8 @@ void
 split_validate(const Split *split)
 {
 	const PartitionSet *set = split->set;
-	PoliteLock	lock = {set->default_partition, ShareUpdateExclusiveLock};
 
-	lock_all(split, &lock, 1);
+	lock_one(split, set->default_partition, ShareUpdateExclusiveLock);
 	owner_run(set->owner, psprintf("ALTER TABLE %s VALIDATE CONSTRAINT " EXCLUDING_CHECK, set_quoted_name(set->default_partition)));
 }
 
@@ -154,79 +191,64 @@ create_staging(const Split *split)
 								   split->staging, set->quoted, key));
 }
 
-/* Checked row by row while they are copied, so that nobody waits for it later. */
-static void
-create_foreign_keys(const Split *split)
-{
-	List	   *keys = foreign_keys(split->set->parent);
-	ListCell   *cell;
-
-	foreach(cell, keys)
-	{
-		Oid			constraint = ((ForeignKeyCacheInfo *) lfirst(cell))->conoid;
-		AsOwner		before;
-		char	   *definition;
-
-		owner_begin(split->set->owner, &before);
-		definition = TextDatumGetCString(OidFunctionCall1(F_PG_GET_CONSTRAINTDEF_OID, ObjectIdGetDatum(constraint)));
-		owner_end(&before);
-		owner_run(split->set->owner, psprintf("ALTER TABLE %s ADD CONSTRAINT %s %s", split->staging,
-											  quote_identifier(get_constraint_name(constraint)), definition));
-	}
-}
-
 /* One of the new tables, as a partition of the one that stands aside. */
 static char *
-create_part(const Split *split, const char *name, const Range *range, Oid *table)
+create_part(const Split *split, const char *name, const Range *range)
 {
 	const PartitionSet *set = split->set;
 	Likeness	likeness = {set, split->partition, split->caller, NULL};
 	char	   *free_name = likeness_free_name(name, get_rel_namespace(split->partition));
 	char	   *quoted = likeness_create(&likeness, free_name, range, range == NULL ? NULL : set_range_check(set, range));
 
+	foreign_copy(set->owner, set->parent, get_relname_relid(free_name, get_rel_namespace(split->partition)), quoted);
 	owner_run(set->owner, psprintf("ALTER TABLE %s ATTACH PARTITION %s %s", split->staging, quoted,
 								   range == NULL ? "DEFAULT" : psprintf("FOR VALUES %s", likeness_bound(set, range))));
-	*table = get_relname_relid(free_name, get_rel_namespace(split->partition));
 	return quoted;
 }
 
 void
 split_stage(Split *split)
 {
-	const PartitionSet *set = split->set;
-	PoliteLock	locks[] = {
-		{set->parent, AccessShareLock},
-		{split->partition, ShareRowExclusiveLock}
-	};
 	Relation	rel;
 	Oid			index;
-	Oid			rest;
-	char	   *columns;
 
-	lock_all(split, locks, lengthof(locks));
-	rel = relation_open(split->partition, NoLock);
 	split->shape = shape_of(split);
+	rel = relation_open(split->partition, AccessShareLock);
 	split->staging = staging_quoted(split->partition);
+	split->notes = capture_notes(split->partition);
 	split->identity = capture_identity(rel, &index);
 	split->join = capture_join(rel, index, "r", "n");
 	split->written = set_written_columns(split->partition, "");
-	columns = capture_columns(rel, split->identity, "");
+	relation_close(rel, NoLock);
+	create_staging(split);
+}
+
+void
+split_add(Split *split, int number)
+{
+	/* the tables that foreign keys refer to */
+	lock_all(split, NULL, 0, ShareRowExclusiveLock);
+	require_shape(split);
+	if (number < split->count)
+		split->parts[number].quoted = create_part(split, split->parts[number].name, &split->parts[number].range);
+	else
+		split->rest = create_part(split, set_relation_name(split->partition), NULL);
+}
+
+void
+split_capture(Split *split)
+{
+	Relation	rel;
+	char	   *columns;
+
+	lock_one(split, split->partition, ShareRowExclusiveLock);
+	require_shape(split);
+	rel = relation_open(split->partition, NoLock);
 	/* rows on later pages are written later, and noted */
 	split->pages = RelationGetNumberOfBlocks(rel);
+	columns = capture_columns(rel, split->identity, "");
 	relation_close(rel, NoLock);
-
-	create_staging(split);
-	for (int i = 0; i < split->count; i++)
-	{
-		SplitPart  *part = &split->parts[i];
-
-		CHECK_FOR_INTERRUPTS();
-		part->quoted = create_part(split, part->name, &part->range, &part->table);
-	}
-	if (split->is_default)
-		split->rest = create_part(split, set_relation_name(split->partition), NULL, &rest);
-	create_foreign_keys(split);
-	capture_begin(set->owner, split->extension_schema, split->partition, columns);
+	capture_begin(split->set->owner, split->extension_schema, split->partition, columns);
 }
 
 /*
@@ -235,6 +257,7 @@ split_stage(Split *split)
 uint64
 split_copy(const Split *split, BlockNumber from, BlockNumber to)
 {
+	require_shape(split);
 	return owner_run(split->set->owner,
 					 psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM ONLY %s AS r"
 							  " WHERE r.ctid >= '(%u,0)'::pg_catalog.tid AND r.ctid < '(%u,0)'::pg_catalog.tid ON CONFLICT DO NOTHING",
@@ -259,29 +282,36 @@ run_by_index(const Split *split, const char *sql)
  * A note that is committed after the first statement is left for another time,
  * so that a row which the third one sees in a later state is copied again.  Two
  * rows that exchanged a unique value in between do the same: the one that finds
- * it taken is noted.
+ * it taken is noted.  When all stand still, last, none can find it taken.
+ *
+ * A row of several notes is told by where it lies: what identifies it may have
+ * more than one idea of what is equal.
  */
-uint64
-split_follow(const Split *split)
+static uint64
+follow(const Split *split, bool last)
 {
-	char	   *notes = capture_notes(split->partition);
-	Relation	rel = relation_open(split->partition, AccessShareLock);
-	char	   *identity = capture_columns(rel, split->identity, "n.");
 	char	   *written = set_written_columns(split->partition, "r.");
 	Oid			owner = split->set->owner;
 	uint64		count;
 
-	relation_close(rel, NoLock);
-	capture_check(owner, split->partition, split->identity);
-	count = owner_run(owner, psprintf("UPDATE %s SET " CAPTURE_TAKEN " = true WHERE NOT " CAPTURE_TAKEN, notes));
+	capture_check(owner, split->partition, split->notes, split->identity);
+	count = owner_run(owner, psprintf("UPDATE %s SET " CAPTURE_TAKEN " = true WHERE NOT " CAPTURE_TAKEN, split->notes));
 	if (count == 0)
 		return 0;
-	run_by_index(split, psprintf("DELETE FROM %s AS r USING %s AS n WHERE n." CAPTURE_TAKEN " AND %s", split->staging, notes, split->join));
-	run_by_index(split, psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s"
-								 " FROM (SELECT DISTINCT %s FROM %s AS n WHERE n." CAPTURE_TAKEN ") AS n JOIN ONLY %s AS r ON %s ON CONFLICT DO NOTHING",
-								 split->staging, split->written, written, identity, notes, split->quoted, split->join));
-	owner_run(owner, psprintf("DELETE FROM %s WHERE " CAPTURE_TAKEN, notes));
+	run_by_index(split, psprintf("DELETE FROM %s AS r USING %s AS n WHERE n." CAPTURE_TAKEN " AND %s", split->staging, split->notes, split->join));
+	run_by_index(split, psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT DISTINCT ON (r.ctid) %s"
+								 " FROM %s AS n JOIN ONLY %s AS r ON %s WHERE n." CAPTURE_TAKEN "%s",
+								 split->staging, split->written, written, split->notes, split->quoted, split->join,
+								 last ? "" : " ON CONFLICT DO NOTHING"));
+	owner_run(owner, psprintf("DELETE FROM %s WHERE " CAPTURE_TAKEN, split->notes));
 	return count;
+}
+
+uint64
+split_follow(const Split *split)
+{
+	require_shape(split);
+	return follow(split, false);
 }
 
 static bool
@@ -290,17 +320,34 @@ many_notes(const Split *split)
 	int64		count = 0;
 
 	(void) owner_ask(split->set->owner, psprintf("SELECT pg_catalog.count(*) FROM (SELECT FROM %s LIMIT %d) AS n",
-												 capture_notes(split->partition), NOTES_UNDER_LOCK + 1), &count);
-	return count > NOTES_UNDER_LOCK;
+												 split->notes, split->most_notes + 1), &count);
+	return count > split->most_notes;
 }
 
 static void
-move_part(const Split *split, const char *quoted, const char *bound)
+move_part(const Split *split, const char *quoted, const char *bound, bool check)
 {
 	Oid			owner = split->set->owner;
 
 	owner_run(owner, psprintf("ALTER TABLE %s DETACH PARTITION %s", split->staging, quoted));
 	owner_run(owner, psprintf("ALTER TABLE %s ATTACH PARTITION %s %s", split->set->quoted, quoted, bound));
+	if (check)
+		owner_run(owner, psprintf("ALTER TABLE %s DROP CONSTRAINT " SET_RANGE_CHECK, quoted));
+}
+
+/* What was detached has foreign keys of its own by now; ours come into force. */
+static void
+move_foreign_keys(const Split *split)
+{
+	ListCell   *cell;
+	List	   *partitions;
+
+	if (foreign_keys(split->set->parent) == NIL)
+		return;
+	foreign_stop(split->partition);
+	partitions = find_inheritance_children(split->set->parent, NoLock);
+	foreach(cell, partitions)
+		foreign_start(lfirst_oid(cell));
 }
 
 /* The new default partition takes the name of the old one. */
@@ -315,7 +362,7 @@ move_rest(const Split *split, char **original)
 
 	owner_run(owner, psprintf("ALTER TABLE %s RENAME TO %s", quoted, quote_identifier(aside)));
 	owner_run(owner, psprintf("ALTER TABLE %s RENAME TO %s", split->rest, quote_identifier(name)));
-	move_part(split, quoted, "DEFAULT");
+	move_part(split, quoted, "DEFAULT", false);
 	*original = quote_qualified_identifier(get_namespace_name(schema), aside);
 }
 
@@ -337,63 +384,92 @@ split_swap(const Split *split, char **original)
 		{set->default_partition, AccessExclusiveLock}
 	};
 
-	lock_all(split, locks, OidIsValid(set->default_partition) && !split->is_default ? 3 : 2);
-	if (split_parent(split->partition) != set->parent || strcmp(shape_of(split), split->shape) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("partition \"%s\" was altered while it was split", set_relation_name(split->partition)),
-				 errdetail("Columns, indexes or foreign keys of \"%s\" are not what they were.", set->name),
-				 errhint("The copy is thrown away; the next try begins anew.")));
+	lock_all(split, locks, OidIsValid(set->default_partition) && !split->is_default ? 3 : 2, AccessExclusiveLock);
+	require_shape(split);
+	require_ranges(split);
 	if (many_notes(split))
 		return false;
-	(void) split_follow(split);
+	(void) follow(split, true);
 
 	*original = split->quoted;
 	owner_run(set->owner, psprintf("ALTER TABLE %s DETACH PARTITION %s", set->quoted, split->quoted));
 	for (int i = 0; i < split->count; i++)
-		move_part(split, split->parts[i].quoted, psprintf("FOR VALUES %s", likeness_bound(set, &split->parts[i].range)));
+		move_part(split, split->parts[i].quoted, psprintf("FOR VALUES %s", likeness_bound(set, &split->parts[i].range)), true);
 	if (split->is_default)
 		move_rest(split, original);
 	else
 		drop_excluding_check(set->owner, set->default_partition);
+	move_foreign_keys(split);
 	return true;
 }
 
-void
-split_settle(const Split *split, const SplitPart *part)
+/* The table that has such a CHECK, and is the role's to alter. */
+static Oid
+find_excluding_check(Oid role)
 {
-	PoliteLock	lock = {part->table, AccessExclusiveLock};
+	Relation	constraints = table_open(ConstraintRelationId, AccessShareLock);
+	Oid			found = InvalidOid;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
 
-	if (!OidIsValid(get_relation_constraint_oid(part->table, SET_RANGE_CHECK, true)))
-		return;
-	lock_all(split, &lock, 1);
-	owner_run(split->set->owner, psprintf("ALTER TABLE %s DROP CONSTRAINT " SET_RANGE_CHECK, set_quoted_name(part->table)));
+	ScanKeyInit(&key, Anum_pg_constraint_conname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(EXCLUDING_CHECK));
+	scan = systable_beginscan(constraints, ConstraintNameNspIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Oid			relation = ((Form_pg_constraint) GETSTRUCT(tuple))->conrelid;
+
+		if (OidIsValid(relation) && relation_owned_by(relation, role))
+			found = relation;
+	}
+	systable_endscan(scan);
+	table_close(constraints, AccessShareLock);
+	return found;
 }
 
-void
-split_clear(Oid partition, Oid owner, int window_ms)
+/* What has foreign keys, of which some will be dropped with their triggers. */
+static Oid
+find_foreign_keys(Oid partition, Oid staging)
 {
-	Oid			staging = get_relname_relid(staging_name(partition), get_rel_namespace(partition));
-	Oid			default_partition = get_rel_relispartition(partition) ?
-	get_default_partition_oid(split_parent(partition)) : InvalidOid;
-	PoliteLock	locks[2];
+	List	   *parts = OidIsValid(staging) ? find_inheritance_children(staging, NoLock) : NIL;
+
+	if (parts != NIL)
+		return linitial_oid(parts);
+	return get_rel_relkind(partition) == RELKIND_RELATION && foreign_has_stopped(partition) ? partition : InvalidOid;
+}
+
+/* The partition may be no partition any more, in another schema, or gone. */
+void
+split_clear(Oid partition, Oid role, int window_ms)
+{
+	Oid			staging = capture_find(staging_name(partition), RELKIND_PARTITIONED_TABLE, role);
+	Oid			excluded = find_excluding_check(role);
+	Oid			referring = find_foreign_keys(partition, staging);
+	bool		captured = capture_exists(partition);
+	PoliteLock	own[2];
+	PoliteLock *locks = own;
 	int			count = 0;
 
-	if (capture_exists(partition))
-		locks[count++] = (PoliteLock)
+	if (captured || referring == partition)
+		own[count++] = (PoliteLock)
 	{
 		partition, AccessExclusiveLock
 	};
-	if (OidIsValid(default_partition) &&
-		OidIsValid(get_relation_constraint_oid(default_partition, EXCLUDING_CHECK, true)))
-		locks[count++] = (PoliteLock)
+	if (OidIsValid(excluded))
+		own[count++] = (PoliteLock)
 	{
-		default_partition, AccessExclusiveLock
+		excluded, AccessExclusiveLock
 	};
+	if (OidIsValid(referring))
+		locks = foreign_locks(referring, AccessExclusiveLock, own, &count);
 	if (count > 0)
 		polite_lock_all(psprintf("clear away what a split of \"%s\" left", set_relation_name(partition)), window_ms, locks, count);
-	drop_excluding_check(owner, default_partition);
-	capture_end(owner, partition);
+	if (OidIsValid(excluded))
+		drop_excluding_check(relation_owner(excluded), excluded);
+	/* still a partition: its foreign keys are the parent's, and in force */
+	if (captured && !get_rel_relispartition(partition))
+		foreign_drop_stopped(relation_owner(partition), partition, set_quoted_name(partition));
+	capture_end(partition, role);
 	if (OidIsValid(staging))
-		owner_run(owner, psprintf("DROP TABLE %s RESTRICT", staging_quoted(partition)));
+		owner_run(relation_owner(staging), psprintf("DROP TABLE %s RESTRICT", set_quoted_name(staging)));
 }

@@ -30,7 +30,6 @@ typedef struct SplitPart
 	Range		period;			/* after which it is named */
 	char	   *name;
 	char	   *quoted;			/* for SQL, when it is made */
-	Oid			table;
 } SplitPart;
 
 typedef struct Split
@@ -40,6 +39,7 @@ typedef struct Split
 	Oid			caller;			/* with whose rights publications change */
 	char	   *period;			/* NULL: the set's */
 	int			window_ms;		/* for which locks are tried */
+	int			most_notes;		/* to work on under the lock of all */
 
 	PartitionSet *set;
 	char	   *quoted;			/* the partition, for SQL */
@@ -53,6 +53,7 @@ typedef struct Split
 	/* set by split_stage() */
 	char	   *staging;		/* the table that has the new ones as its
 								 * partitions */
+	char	   *notes;			/* of rows that change, for SQL */
 	char	   *rest;			/* the new default partition */
 	List	   *identity;
 	char	   *join;			/* of a row (r) and a note (n) */
@@ -77,7 +78,15 @@ extern Oid	split_parent(Oid partition);
  */
 extern bool split_exclude(const Split *split);
 extern void split_validate(const Split *split);
+
+/*
+ * Makes the table that has the new ones as its partitions; then those, one
+ * after another (number count, of the default partition, is its rest); then
+ * begins to note what changes.
+ */
 extern void split_stage(Split *split);
+extern void split_add(Split *split, int number);
+extern void split_capture(Split *split);
 
 /* Copies rows of the pages; returns how many. */
 extern uint64 split_copy(const Split *split, BlockNumber from, BlockNumber to);
@@ -92,13 +101,10 @@ extern uint64 split_follow(const Split *split);
  */
 extern bool split_swap(const Split *split, char **original);
 
-/* After it: drops the CHECK that one of the new tables still has. */
-extern void split_settle(const Split *split, const SplitPart *part);
-
 /*
- * Drops what a split left, but for its result; with the rights of the owner.
- * Also before one, after a crash.
+ * Drops what a split left, but for its result: of tables that are the role's,
+ * with the rights of their owner.  Also before one, after a crash.
  */
-extern void split_clear(Oid partition, Oid owner, int window_ms);
+extern void split_clear(Oid partition, Oid role, int window_ms);
 
 #endif							/* DBMAINT_SPLIT_H */

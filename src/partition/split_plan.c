@@ -9,12 +9,16 @@
  */
 #include "compat.h"
 
+#include "access/genam.h"
 #include "access/relation.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
+#include "mb/pg_wchar.h"
 #include "partition/capture.h"
+#include "partition/drop.h"
 #include "partition/likeness.h"
 #include "partition/name.h"
 #include "partition/owner.h"
@@ -32,7 +36,7 @@ split_parent(Oid partition)
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
 				 errmsg("\"%s\" is not a partition", name)));
-	return get_partition_parent(partition, false);
+	return get_partition_parent(partition, true);
 }
 
 /*
@@ -47,10 +51,10 @@ ask_key(const Split *split, bool least, int64 from, int64 *found)
 	Datum		value;
 
 	if (!owner_ask_value(set->owner,
-						 psprintf("SELECT r.%1$s FROM ONLY %2$s AS r WHERE r.%1$s IS NOT NULL%3$s ORDER BY r.%1$s %4$s LIMIT 1",
+						 psprintf("SELECT r.%1$s FROM ONLY %2$s AS r WHERE r.%1$s IS NOT NULL%5$s%3$s ORDER BY r.%1$s %4$s LIMIT 1",
 								  column, split->quoted,
 								  from == RANGE_MINVALUE ? "" : psprintf(" AND r.%s >= %s", column, key_literal(&set->key, from)),
-								  least ? "ASC" : "DESC"),
+								  least ? "ASC" : "DESC", set->others_present),
 						 &value))
 		return false;
 	*found = key_value(&set->key, value);
@@ -137,17 +141,26 @@ plan_range(Split *split)
 		split->parts[0].range.from = whole.from;
 }
 
-/* Cuts a period to what no other partition has. */
-static void
+/*
+ * Cuts a period to what no other partition has.  Returns false where one has
+ * the value itself, which another column of the key keeps out of it.
+ */
+static bool
 cut_range(const PartitionSet *set, int64 value, Range *range)
 {
 	for (int i = 0; i < set->count; i++)
 	{
+		if (set->ranges[i].from <= value && set->ranges[i].to > value)
+		{
+			*range = set->ranges[i];
+			return false;
+		}
 		if (set->ranges[i].to <= value && set->ranges[i].to > range->from)
 			range->from = set->ranges[i].to;
 		if (set->ranges[i].from > value && set->ranges[i].from < range->to)
 			range->to = set->ranges[i].from;
 	}
+	return true;
 }
 
 /* Each period of which there are rows. */
@@ -170,15 +183,45 @@ plan_default(Split *split)
 		}
 		if (!grid_floor(&set->grid, value, &range.from) || !grid_next(&set->grid, value, &range.to))
 			return;
-		cut_range(set, value, &range);
-		if (!key_can_have(&set->key, range.to))
-			return;
-		if (key_can_have(&set->key, range.from))
+		if (cut_range(set, value, &range) && key_can_have(&set->key, range.from) && key_can_have(&set->key, range.to))
 			add_part(split, range);
+		if (range.to == RANGE_MAXVALUE || !key_can_have(&set->key, range.to))
+			return;
 		from = range.to;
 	}
 }
 
+/* Names them; returns whether the pattern tells them apart. */
+static bool
+name_by(Split *split, const NamePattern *pattern)
+{
+	bool		apart = true;
+
+	for (int i = 0; i < split->count; i++)
+	{
+		split->parts[i].name = likeness_name(split->set, pattern, &split->parts[i].period);
+		if (i > 0 && strcmp(split->parts[i].name, split->parts[i - 1].name) == 0)
+			apart = false;
+	}
+	return apart;
+}
+
+/* Is it the name of one before it? */
+static bool
+is_named(const Split *split, int count, const char *name)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (strcmp(split->parts[i].name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * As the others are named; by days, say, where those are named by months and
+ * would have the same name each.
+ */
 static void
 name_parts(Split *split)
 {
@@ -186,11 +229,25 @@ name_parts(Split *split)
 	NamePattern pattern;
 
 	likeness_names(split->set, &pattern);
+	if (!name_by(split, &pattern))
+	{
+		likeness_default_names(split->set, &split->parts[0].period, &pattern);
+		(void) name_by(split, &pattern);
+	}
 	for (int i = 0; i < split->count; i++)
 	{
 		SplitPart  *part = &split->parts[i];
+		char	   *name = part->name;
 
-		part->name = likeness_free_name(likeness_name(split->set, &pattern, &part->period), schema);
+		part->name = likeness_free_name(name, schema);
+		for (int number = 1; is_named(split, i, part->name); number++)
+		{
+			char	   *numbered = palloc(NAMEDATALEN);
+
+			CHECK_FOR_INTERRUPTS();
+			name_number(name, number, pg_mbcliplen, numbered);
+			part->name = likeness_free_name(numbered, schema);
+		}
 	}
 }
 
@@ -204,11 +261,49 @@ refuse(const Split *split, const char *detail, const char *hint)
 			 hint != NULL ? errhint("%s", hint) : 0));
 }
 
+/* What a partition has and its parent has not, the new ones would not have. */
+static void
+refuse_own_trigger(const Split *split, const Trigger *trigger)
+{
+	if (RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_PK)
+		refuse(split, psprintf("Foreign key \"%s\" of table \"%s\" refers to its rows.", get_constraint_name(trigger->tgconstraint),
+							   set_relation_name(trigger->tgconstrrelid)),
+			   "Drop the foreign key, split it, and add the foreign key again.");
+	if (trigger->tgisclone)
+		return;
+	if (RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_FK)
+		refuse(split, psprintf("Foreign key \"%s\" is its own, and the new ones would not have it.", get_constraint_name(trigger->tgconstraint)),
+			   psprintf("Give it to \"%s\", or drop it.", split->set->name));
+	if (!trigger->tgisinternal && TRIGGER_FOR_ROW(trigger->tgtype) && !capture_is_own(trigger->tgname))
+		refuse(split, psprintf("Trigger \"%s\" is its own, and the new ones would not have it.", trigger->tgname),
+			   psprintf("Give it to \"%s\", or drop it.", split->set->name));
+}
+
+/* Such a value may be there twice until a transaction ends. */
+static void
+refuse_deferrable(const Split *split, Relation rel)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+
+		if (!index->rd_index->indimmediate)
+			refuse(split, psprintf("Constraint \"%s\" is deferrable.", RelationGetRelationName(index)),
+				   "Make it one that is not: what is copied cannot be told from what is deferred.");
+		index_close(index, AccessShareLock);
+	}
+}
+
 static void
 check_partition(const Split *split, Relation rel)
 {
 	Oid			index;
 
+	if (PartitionHasPendingDetach(split->partition))
+		refuse(split, psprintf("It is being detached from \"%s\".", split->set->name), NULL);
 	if (rel->rd_rel->relkind != RELKIND_RELATION)
 		refuse(split, "It is no ordinary table.", rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ?
 			   "Split its own partitions." : NULL);
@@ -216,14 +311,8 @@ check_partition(const Split *split, Relation rel)
 		refuse(split, psprintf("Its owner is not that of \"%s\".", split->set->name),
 			   psprintf("ALTER TABLE %s OWNER TO %s.", split->quoted, quote_identifier(GetUserNameFromId(split->set->owner, false))));
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		const Trigger *trigger = &rel->trigdesc->triggers[i];
-
-		if (RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_PK)
-			refuse(split, psprintf("Foreign key \"%s\" of table \"%s\" refers to its rows.", get_constraint_name(trigger->tgconstraint),
-								   set_relation_name(trigger->tgconstrrelid)),
-				   "Drop the foreign key, split it, and add the foreign key again.");
-	}
+		refuse_own_trigger(split, &rel->trigdesc->triggers[i]);
+	refuse_deferrable(split, rel);
 	if (capture_identity(rel, &index) == NIL)
 		refuse(split, "Nothing identifies its rows, so that changes to them cannot be followed.",
 			   "Add a primary key, or a unique index of columns that are NOT NULL.");
@@ -245,6 +334,9 @@ refuse_published(const Split *split)
 								 split->partition, get_rel_namespace(split->partition)), &name))
 		refuse(split, psprintf("Publication \"%s\" has it, and would have the new tables before they are in their place.", NameStr(*DatumGetName(name))),
 			   "Publish the partitioned table instead, with publish_via_partition_root.");
+	if (owner_ask_value(split->set->owner,
+						psprintf("SELECT s.srsubid FROM pg_catalog.pg_subscription_rel AS s WHERE s.srrelid = %u LIMIT 1", split->partition), &name))
+		refuse(split, "A subscription writes into it by its name.", "Let the subscription write into the partitioned table.");
 }
 
 static void
@@ -269,6 +361,26 @@ find_partition(Split *split)
 	refuse(split, psprintf("It is being detached from \"%s\".", set->name), NULL);
 }
 
+/*
+ * Steps of numbers that were said begin where the partition does, or the first
+ * one of the set; not at the end of the set, where new ones would go on.
+ */
+static void
+place_steps(Split *split)
+{
+	PartitionSet *set = split->set;
+	Range		range = split->is_default && set->count > 0 ? set->ranges[0] : split->range;
+	int64		anchor = range.from != RANGE_MINVALUE ? range.from : range.to;
+	int64		floor;
+	Period		period = set->grid.period;
+
+	if (set->calendar != NULL || (split->is_default && set->count == 0))
+		return;
+	grid_natural(&period, NULL, &set->grid);
+	if (anchor != RANGE_MAXVALUE && (!grid_floor(&set->grid, anchor, &floor) || floor != anchor))
+		grid_through(&period, NULL, anchor, &set->grid);
+}
+
 void
 split_plan(Split *split)
 {
@@ -285,6 +397,9 @@ split_plan(Split *split)
 	refuse_published(split);
 	if (!split->set->has_grid)
 		create_refuse_unknown_grid(split->set);
+	drop_require_zone(split->set);
+	if (split->period != NULL)
+		place_steps(split);
 
 	split->parts = palloc_array(SplitPart, CREATE_MOST);
 	split->count = 0;

@@ -1,0 +1,131 @@
+# A partition, or the default one, is divided while it is written: at no time is
+# a row out of sight or seen twice, and at the end all are there, whatever is
+# in the way.
+use strict;
+use warnings;
+
+use FindBin;
+use lib $FindBin::Bin;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Jobs;
+use Samplers;
+use Splits;
+use Test::More;
+use Time::HiRes qw(usleep);
+
+my $node = new_server('primary', conf => "restart_after_crash = on\nmax_prepared_transactions = 5\nmax_locks_per_transaction = 256\nsynchronous_commit = off\n");
+
+sub value { return $node->safe_psql('postgres', $_[0]); }
+
+sub wait_until
+{
+	my ($sql, $what) = @_;
+	return ok($node->poll_query_until('postgres', $sql), $what);
+}
+
+prepare_splits($node);
+
+#
+# A range, and the default partition, under changes of every kind.
+#
+for my $in_default (0, 1)
+{
+	my $table = $in_default ? 'unplanned' : 'planned';
+	my $what = $in_default ? 'the default partition' : 'a range';
+
+	make_days($table, 12000, $in_default);
+	value("INSERT INTO $table (id, at, u) VALUES (-1, 'infinity', -1), (-2, '-infinity', -2)") if $in_default;
+	value("INSERT INTO ${table}_shadow (id, at, u, number) SELECT id, at, u, number FROM $table WHERE id < 0") if $in_default;
+	my $writers = bench("SELECT churn('$table', 12000)", 3, 400);
+	my $reader = bench("SELECT look('$table')", 1, 15);
+	my $job = split_partition("'${table}_big', '1 day', drop_original => " . ($in_default ? 'true' : 'false'));
+	wait_for_phase($job, 'copied [1-9]');
+
+	# what refers to nothing any more can be deleted, whatever the copy has
+	value("DELETE FROM customers WHERE id BETWEEN 100 AND 120");
+	value(qq{BEGIN; DELETE FROM $table WHERE agent BETWEEN 121 AND 140; DELETE FROM ${table}_shadow WHERE agent BETWEEN 121 AND 140; DELETE FROM agents WHERE id BETWEEN 121 AND 140; COMMIT});
+	value(qq{BEGIN; SET session_replication_role = replica;
+		SELECT on_both('$table', 'UPDATE %I SET v = ''by replication'' WHERE id BETWEEN \$1 AND \$1 + 100', 5000); COMMIT});
+	my $program = q{seq 1 300 | awk '{printf "%d,2026-01-%02d 03:00+00,%d,copied,%d\n", 9000000 + $1, 2 + $1 % 20, 9000000 + $1, $1}'};
+	$program =~ s/'/''/g;
+	value(qq{BEGIN; COPY $table (id, at, u, v, number) FROM PROGRAM '$program' (FORMAT csv); COPY ${table}_shadow (id, at, u, v, number) FROM PROGRAM '$program' (FORMAT csv); COMMIT});
+	value(qq{BEGIN; SELECT on_both('$table', 'UPDATE %I SET v = ''prepared'' WHERE id BETWEEN \$1 AND \$1 + 50', 7000); PREPARE TRANSACTION 'p'});
+	usleep(300_000);
+	value(q{COMMIT PREPARED 'p'});
+	is(value("SELECT state FROM dbmaint_jobs WHERE job_id = $job"), 'running', "$what: all of this happens meanwhile");
+	is(wait_for_end($job), 'done', "$what is split while it is written");
+	like(value("SELECT output FROM dbmaint_job_history WHERE job_id = $job"), qr/^20 partitions of public\.$table, from "${table}_2026_01_02" to "${table}_2026_01_21": \d+ rows copied/, "$what: the job says so") unless $in_default;
+	stop_bench($writers, "$what, writers");
+	stop_bench($reader, "$what, a reader");
+	is_whole($table, 22 + $in_default, $what);
+	is(value("SELECT count(*) FROM ${table}_big WHERE id IN (-1, -2)"), 2, 'what has no period is in the default partition') if $in_default;
+	is(value(q{SELECT string_agg(DISTINCT pg_get_userbyid(relowner)::text, ',') FROM pg_class WHERE relname ~ '^(un)?planned'}), 'app', "$what: all is the owner's");
+	is(value("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND confrelid = 'customers'::regclass AND conparentid <> 0 AND convalidated AND conrelid::regclass::text ~ '^${table}_2026'"), 22, "$what: foreign keys are the parent's");
+	value("DELETE FROM customers WHERE id = 200");
+	is(value("SELECT count(*) FROM $table WHERE customer = 200"), 0, "$what: and in force");
+	like(($node->psql('postgres', "INSERT INTO $table (id, at, u, customer) VALUES (-10, '2026-01-05', -10, -1)"))[2], qr/violates foreign key/, "$what: on both sides");
+}
+is(value("SELECT to_regclass('planned_big') IS NOT NULL"), 't', 'what was split stays unless it is to be dropped');
+is(value("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND conrelid = 'planned_big'::regclass"), 0, 'and has no foreign key that stops anybody');
+is(value("SELECT count(*) FROM pg_class WHERE relname ~ '^dbmaint_split'"), 0, 'the old default partition is dropped');
+
+#
+# What happens in the middle ends the attempt; nothing is left of it, and the
+# next one goes well.
+#
+value('CREATE SCHEMA elsewhere AUTHORIZATION app; CREATE ROLE heir; GRANT ALL ON SCHEMA public TO heir');
+my $number = 0;
+
+sub split_disturbed
+{
+	my ($what, $statements, $message, $in_default) = @_;
+	my $table = 'disturbed_' . ++$number;
+	make_days($table, 1500, $in_default);
+	my $gate = close_gate($node, 'postgres');
+	my $job = enqueue($node, 'postgres', 'partition_split', "${table}_big", '{"attempts": 1, "period": "1 day"}', 'app');
+	wait_for_phase($job, 'waits for a lock');
+	(my $sql = $statements) =~ s/TABLE_/$table/g;
+	$node->safe_psql('postgres', $_) for split /;/, $sql;
+	open_gate($gate);
+	like(wait_for_end($job), $message, "$what in the middle");
+	is(leftovers(), '', "$what: nothing is left over");
+	return $table;
+}
+
+sub split_after
+{
+	my ($table, $what) = @_;
+	my $job = enqueue($node, 'postgres', 'partition_split', "${table}_big", '{"attempts": 1, "period": "1 day"}', 'app');
+	is(wait_for_end($job), 'done', "$what: the next one goes well");
+	is_whole($table, 22, $what);
+	value("DROP TABLE $table, ${table}_shadow");
+	return;
+}
+
+my $altered = qr/^failed: partition "\w+" was altered while it was split/;
+my $lost = qr/^failed: changes of table "\w+" could not be followed/;
+my $on_both = q{UPDATE TABLE_ SET v = 'x' WHERE id < 300; UPDATE TABLE__shadow SET v = 'x' WHERE id < 300};
+for my $case (
+	[ 'VACUUM FULL', 'DELETE FROM TABLE_ WHERE id < 700; DELETE FROM TABLE__shadow WHERE id < 700; VACUUM FULL TABLE__big', $altered ],
+	[ 'triggers that are disabled', "ALTER TABLE TABLE__big DISABLE TRIGGER ALL; $on_both; ALTER TABLE TABLE__big ENABLE TRIGGER ALL", $lost ],
+	[ 'TRUNCATE', 'TRUNCATE TABLE__big; DELETE FROM TABLE__shadow; INSERT INTO TABLE_ (id, at, u) SELECT i, \'2026-01-02 00:00+00\'::timestamptz + i * interval \'1 day\', i FROM generate_series(0, 19) AS i; INSERT INTO TABLE__shadow (id, at, u, number) SELECT id, at, u, number FROM TABLE_', qr/$lost|$altered/ ],
+	[ 'a new column', 'ALTER TABLE TABLE_ ADD COLUMN more int DEFAULT 7', $altered ],
+	[ 'a new index', 'CREATE INDEX ON TABLE_ (v)', $altered ],
+	[ 'another name', 'ALTER TABLE TABLE__big RENAME TO TABLE__other; ALTER TABLE TABLE__other RENAME TO TABLE__big; ALTER TABLE TABLE__big ALTER v SET NOT NULL', qr/$altered/ ],
+	[ 'another CHECK', 'ALTER TABLE TABLE_ ADD CHECK (u > -10)', $altered ],
+)
+{
+	split_after(split_disturbed(@$case), $case->[0]);
+}
+my $table = split_disturbed('another schema', "ALTER TABLE TABLE__big SET SCHEMA elsewhere; $on_both", $altered);
+is(value("SELECT differs('$table')"), '', 'in another schema the rows are there');
+$table = split_disturbed('DETACH', "ALTER TABLE TABLE_ DETACH PARTITION TABLE__big", qr/^failed: "\w+" is not a partition/);
+is(value("SELECT count(*) FROM ${table}_big"), 1500, 'what was detached has its rows');
+is(value("SELECT count(*) FROM pg_constraint WHERE conrelid = '${table}_big'::regclass AND contype = 'f'"), 2, 'and its foreign keys');
+split_disturbed('DROP', "DROP TABLE TABLE__big", qr/^failed: relation public\.\w+ does not exist any more/);
+split_disturbed('another owner', "ALTER TABLE TABLE_ OWNER TO heir; ALTER TABLE TABLE__big OWNER TO heir", qr/$altered|^failed: (must be owner|permission denied)/);
+$table = split_disturbed('another partition', "DELETE FROM TABLE_ WHERE at >= '2026-01-05+00' AND at < '2026-01-06+00'; CREATE TABLE TABLE__x PARTITION OF TABLE_ FOR VALUES FROM ('2026-01-05+00') TO ('2026-01-06+00')", $altered, 1);
+
+$node->stop;
+done_testing();
