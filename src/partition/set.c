@@ -452,6 +452,7 @@ set_of_plain_table(Relation table, const char *column, const SetOptions *options
 	set->nullable = !attribute->attnotnull;
 	if (set->key.kind == KEY_INTEGER)
 		read_epoch(set, options->epoch);
+	read_calendar(set, options);
 	read_grid(set, options);
 	return set;
 }

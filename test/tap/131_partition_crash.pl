@@ -49,8 +49,15 @@ sub run_job
 sub kill_and_wait
 {
 	my ($pid) = @_;
+	my $gone;
+
 	kill 'KILL', $pid;
-	return $node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)");
+	# a psql that cannot connect may end before it was handed its query
+	until (defined($gone = eval { $node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $pid)") }))
+	{
+		die $@ unless $@ =~ /Broken pipe/;
+	}
+	return $gone;
 }
 
 sub kill_runner
