@@ -44,6 +44,9 @@
 #define FEW_NOTES_MS 50
 #define MOST_PASSES 100
 
+/* After so many notes what they leave is cleared away. */
+#define NOTES_TO_VACUUM 100000
+
 /* What the steps of a run share. */
 typedef struct SplitRun
 {
@@ -56,6 +59,7 @@ typedef struct SplitRun
 	BlockNumber to;
 	uint64		copied;
 	uint64		followed;		/* notes, by the last pass */
+	uint64		dead;			/* notes since they were vacuumed */
 	bool		swapped;
 	TimestampTz locked;			/* for the swap, and how long */
 	double		locked_ms;
@@ -233,6 +237,17 @@ step_follow(void *arg)
 
 	step_begin(run);
 	run->followed = split_follow(&run->split);
+	run->dead += run->followed;
+}
+
+/* Each pass reads all of the notes' table, and what was there before, too. */
+static void
+vacuum_notes(SplitRun *run)
+{
+	if (run->dead < NOTES_TO_VACUUM)
+		return;
+	run->dead = 0;
+	(void) job_step_command(psprintf("VACUUM (TRUNCATE false) %s", run->split.notes), run->job->requester, setting_max_lock_wait_ms);
 }
 
 /* Batches of a length that nobody notices. */
@@ -260,6 +275,7 @@ copy_pages(SplitRun *run)
 			batch = Max(batch / 2, 1);
 		/* the notes must not grow as long as the table is copied */
 		run_in_context(step_follow, run);
+		vacuum_notes(run);
 	}
 }
 
@@ -280,6 +296,7 @@ follow(SplitRun *run)
 		INSTR_TIME_SET_CURRENT(duration);
 		INSTR_TIME_SUBTRACT(duration, begin);
 		ms = INSTR_TIME_GET_MILLISEC(duration);
+		vacuum_notes(run);
 		/* what comes while the lock is waited for may take as long as that */
 		if (run->followed > FEW_NOTES && ms > 0)
 			run->split.most_notes = Max(2 * FEW_NOTES, (int) Min(run->followed / ms * setting_max_lock_wait_ms / 2, PG_INT32_MAX / 2));

@@ -28,7 +28,7 @@ COMMENT ON COLUMN dbmaint_partition_policies.keep IS
 COMMENT ON COLUMN dbmaint_partition_policies.keep_values IS
 'Of a table partitioned by plain numbers: those whose whole range is so far below the greatest key in use; NULL: none, or keep says which.';
 COMMENT ON COLUMN dbmaint_partition_policies.default_rows IS
-'What becomes of rows of the default partition that belong into a new one: error, move or skip, as in create_future_partitions().';
+'What becomes of rows of the default partition that belong into a new one: error, move or skip, as in create_future_partitions(); many are moved by a job that splits the default partition.';
 COMMENT ON COLUMN dbmaint_partition_policies.fill_gaps IS
 'Whether missing partitions of the past are made, too.';
 COMMENT ON COLUMN dbmaint_partition_policies.detach_only IS
