@@ -103,21 +103,19 @@ judge_range(Creation *creation, Wanted *wanted)
 	PartitionSet *set = creation->set;
 	int64		rows = count_default_rows(set, &wanted->slot.range, ROWS_COUNTED + 1);
 
+	DefaultRows what = creation->request->default_rows;
+
 	if (rows == 0)
 		return;
-	switch (creation->request->default_rows)
+	if (what == DEFAULT_ROWS_MOVE_FEW && rows > ROWS_COUNTED)
+		what = DEFAULT_ROWS_SKIP;
+	switch (what)
 	{
 		case DEFAULT_ROWS_ERROR:
 			refuse_default_rows(set, &wanted->slot.range, rows);
 			break;
-		case DEFAULT_ROWS_SKIP:
-			wanted->to_create = false;
-			wanted->in_default = true;
-			wanted->status = psprintf("skipped: default partition \"%s\" holds %s" INT64_FORMAT " rows of this range",
-									  set_relation_name(set->default_partition), rows > ROWS_COUNTED ? "more than " : "",
-									  Min(rows, ROWS_COUNTED));
-			break;
 		case DEFAULT_ROWS_MOVE:
+		case DEFAULT_ROWS_MOVE_FEW:
 			if (is_referenced(set->default_partition))
 				ereport(ERROR,
 						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -125,6 +123,13 @@ judge_range(Creation *creation, Wanted *wanted)
 						 errdetail("A foreign key refers to them: moving deletes them first, and what refers to them would go with them."),
 						 errhint("Drop the foreign key, move them, and add it again.")));
 			wanted->check = set_range_check(set, &wanted->slot.range);
+			break;
+		case DEFAULT_ROWS_SKIP:
+			wanted->to_create = false;
+			wanted->in_default = true;
+			wanted->status = psprintf("skipped: default partition \"%s\" holds %s" INT64_FORMAT " rows of this range",
+									  set_relation_name(set->default_partition), rows > ROWS_COUNTED ? "more than " : "",
+									  Min(rows, ROWS_COUNTED));
 			break;
 	}
 }

@@ -25,6 +25,7 @@ typedef enum DefaultRows
 {
 	DEFAULT_ROWS_ERROR,
 	DEFAULT_ROWS_MOVE,
+	DEFAULT_ROWS_MOVE_FEW,		/* of a range that holds many, skip */
 	DEFAULT_ROWS_SKIP
 } DefaultRows;
 

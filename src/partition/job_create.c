@@ -12,7 +12,13 @@
  */
 #include "compat.h"
 
+#include "catalog/partition.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "partition/job_step.h"
+#include "partition/split.h"
+#include "settings.h"
+#include "step/query.h"
 #include "utils/memutils.h"
 
 /* What the steps of a run share. */
@@ -22,6 +28,10 @@ typedef struct CreateRun
 	int			made;			/* by the last step */
 	char	   *blocked;		/* why one could not be made */
 	bool		excluded;		/* there is a CHECK to validate */
+	bool		many;			/* a range has many rows in the default
+								 * partition */
+	bool		split;			/* which is to be split for them */
+	bool		cannot_split;
 } CreateRun;
 
 static void
@@ -55,24 +65,41 @@ step_unexclude(void *arg)
 	attach_unexclude(&creation);
 }
 
+/*
+ * What becomes of rows of the default partition: of a few under a lock, for one
+ * partition at a time; many are left for a split, where that can be.  Rows in
+ * the way of one partition are no reason to go without the others.
+ */
+static void
+choose_rows(CreateRun *run)
+{
+	CreateRequest *request = &run->base.policy.create;
+
+	if (request->default_rows == DEFAULT_ROWS_ERROR || run->split)
+		request->default_rows = DEFAULT_ROWS_SKIP;
+	else if (request->default_rows == DEFAULT_ROWS_MOVE)
+	{
+		request->most = 1;
+		if (!run->cannot_split)
+			request->default_rows = DEFAULT_ROWS_MOVE_FEW;
+	}
+}
+
 static void
 step_create(void *arg)
 {
 	CreateRun  *run = arg;
-	Creation	creation = {.request = &run->base.policy.create};
+	CreateRequest *request = &run->base.policy.create;
+	Creation	creation = {.request = request};
 	bool		refused;
 
 	policy_step_begin(&run->base);
 	run->made = 0;
+	run->many = false;
 	if (!run->base.found)
 		return;
-	/* rows are moved for one partition at a time, under a lock */
-	if (run->base.policy.create.default_rows == DEFAULT_ROWS_MOVE)
-		run->base.policy.create.most = 1;
-	/* rows in the way of one partition are no reason to go without the others */
-	refused = run->base.policy.create.default_rows == DEFAULT_ROWS_ERROR;
-	if (refused)
-		run->base.policy.create.default_rows = DEFAULT_ROWS_SKIP;
+	refused = request->default_rows == DEFAULT_ROWS_ERROR;
+	choose_rows(run);
 	if (create_look(&creation) == 0)
 		return;
 	create_partitions(&creation);
@@ -83,9 +110,77 @@ step_create(void *arg)
 		run->made += wanted->to_create;
 		if (refused && wanted->in_default && run->blocked == NULL)
 			run->blocked = MemoryContextStrdup(run->base.context, psprintf("\"%s\" was %s", wanted->name, wanted->status));
-		if (wanted->slot.existing < 0 && wanted->status != NULL)
+		run->many |= wanted->in_default && request->default_rows == DEFAULT_ROWS_MOVE_FEW;
+		if (wanted->slot.existing < 0 && wanted->status != NULL && !run->many)
 			job_say("%s: %s", wanted->name, wanted->status);
 	}
+}
+
+/* The default partition; InvalidOid if there is none any more. */
+static Oid
+find_default(CreateRun *run)
+{
+	policy_step_begin(&run->base);
+	return run->base.found ? get_default_partition_oid(run->base.policy.create.parent) : InvalidOid;
+}
+
+/* Raises an error where it cannot be split. */
+static void
+step_plan_split(void *arg)
+{
+	CreateRun  *run = arg;
+	Job		   *job = run->base.job;
+	Split		split = {.extension_schema = job->extension->schema_oid,.caller = job->requester};
+
+	split.partition = find_default(run);
+	if (OidIsValid(split.partition))
+		split_plan(&split);
+}
+
+static void
+step_queue_split(void *arg)
+{
+	CreateRun  *run = arg;
+	Job		   *job = run->base.job;
+	Oid			partition = find_default(run);
+	Oid			types[] = {OIDOID, OIDOID, INT4OID};
+	Datum		values[lengthof(types)];
+	HeapTuple	row;
+
+	if (!OidIsValid(partition))
+		return;
+	values[0] = ObjectIdGetDatum(partition);
+	values[1] = ObjectIdGetDatum(job->requester);
+	values[2] = Int32GetDatum(setting_max_pending_jobs);
+	query_begin(psprintf("SELECT %s.dbmaint_queue_partition_split($1, $2, $3)", job->extension->schema),
+				lengthof(types), types, values, NULL);
+	row = SPI_tuptable->vals[0];
+	job_say("Default partition %s holds many rows of new partitions: %s.", set_quoted_name(partition),
+			SPI_getvalue(row, SPI_tuptable->tupdesc, 1));
+	query_end();
+}
+
+/*
+ * Many rows under a lock would stop everybody: they are left for a job that
+ * splits the default partition.  Where that is refused they are moved all the
+ * same, as the policy says.
+ */
+static void
+leave_many(CreateRun *run)
+{
+	ErrorData  *error = guard_try(step_plan_split, run);
+
+	if (error == NULL)
+	{
+		run->split = true;
+		job_step(step_queue_split, run);
+		return;
+	}
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || error->sqlerrcode == ERRCODE_QUERY_CANCELED)
+		ReThrowError(error);
+	run->cannot_split = true;
+	job_say("Many rows are moved under a lock: %s (%s)", error->message, error->detail ? error->detail : "-");
+	FreeErrorData(error);
 }
 
 void
@@ -102,7 +197,9 @@ partition_create_run(Job *job)
 	{
 		CHECK_FOR_INTERRUPTS();
 		job_step(step_create, &run);
-	} while (run.made > 0 && run.base.policy.create.most > 0);
+		if (run.many)
+			leave_many(&run);
+	} while (run.many || (run.made > 0 && run.base.policy.create.most > 0));
 	if (run.excluded)
 		job_step(step_unexclude, &run);
 	if (run.blocked != NULL)

@@ -54,6 +54,8 @@ typedef struct SplitRun
 	uint64		copied;
 	uint64		followed;		/* notes, by the last pass */
 	bool		swapped;
+	TimestampTz locked;			/* for the swap, and how long */
+	double		locked_ms;
 	char	   *original;
 	char	   *parent;			/* for SQL */
 	int			part;			/* to make */
@@ -319,7 +321,7 @@ step_swap(void *arg)
 
 	step_begin(run);
 	run->size_bytes = drop_size(run->split.partition);
-	run->swapped = split_swap(&run->split, &original);
+	run->swapped = split_swap(&run->split, &original, &run->locked);
 	if (!run->swapped)
 		return;
 	note_original(run);
@@ -342,6 +344,7 @@ swap(SplitRun *run)
 		job_progress("waits to put the new partitions in their place");
 		old = MemoryContextSwitchTo(run->step_context);
 		swapped = job_step_once(step_swap, run) && run->swapped;
+		run->locked_ms = (GetCurrentTimestamp() - run->locked) / 1000.0;
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(run->step_context);
 	}
@@ -388,8 +391,8 @@ report(const SplitRun *run)
 {
 	const Split *split = &run->split;
 
-	job_say("%d partitions of %s, from \"%s\" to \"%s\": " UINT64_FORMAT " rows copied.", split->count, run->parent,
-			split->parts[0].name, split->parts[split->count - 1].name, run->copied);
+	job_say("%d partitions of %s, from \"%s\" to \"%s\": " UINT64_FORMAT " rows copied; under a lock of %.0f ms they took their place.", split->count, run->parent,
+			split->parts[0].name, split->parts[split->count - 1].name, run->copied, run->locked_ms);
 	if (split->cut)
 		job_say(split->is_default ? "Other rows have a period of their own still." :
 				"The first of them is longer than a period: more than %d would have been needed.", CREATE_MOST);

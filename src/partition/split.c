@@ -375,7 +375,7 @@ drop_excluding_check(Oid owner, Oid default_partition)
 }
 
 bool
-split_swap(const Split *split, char **original)
+split_swap(const Split *split, char **original, TimestampTz *locked)
 {
 	const PartitionSet *set = split->set;
 	PoliteLock	locks[] = {
@@ -385,6 +385,7 @@ split_swap(const Split *split, char **original)
 	};
 
 	lock_all(split, locks, OidIsValid(set->default_partition) && !split->is_default ? 3 : 2, AccessExclusiveLock);
+	*locked = GetCurrentTimestamp();
 	require_shape(split);
 	require_ranges(split);
 	if (many_notes(split))

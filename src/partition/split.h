@@ -22,6 +22,7 @@
 #define DBMAINT_SPLIT_H
 
 #include "partition/create.h"
+#include "utils/timestamp.h"
 
 /* One of the new tables. */
 typedef struct SplitPart
@@ -97,9 +98,10 @@ extern uint64 split_follow(const Split *split);
 /*
  * Puts the new tables in their place.  Returns false, with nothing done, where
  * more has changed than can be copied under the lock.  The old one is detached
- * and returned by its name, in the current memory context.
+ * and returned by its name, in the current memory context; *locked is when the
+ * lock was there.
  */
-extern bool split_swap(const Split *split, char **original);
+extern bool split_swap(const Split *split, char **original, TimestampTz *locked);
 
 /*
  * Drops what a split left, but for its result: of tables that are the role's,

@@ -43,3 +43,35 @@ END
 $$;
 COMMENT ON FUNCTION dbmaint_split_partition(regclass, text, boolean, boolean) IS
 'Has the runner divide a partition that holds more than one period, or the default partition, by the periods of its set, or by a period said. One row for each new partition: name, range (NULL: no bound; times in the set''s time zone), and the job (NULL with dry_run): see dbmaint_jobs. Rows are copied in batches while the table is read and written; then the new partitions take its place under a lock of some milliseconds each, for which the job waits politely. It needs as much disk as the partition, a primary key (or a unique index without NULLs), no foreign key that refers to its rows. The old partition stays as a table of its own unless drop_original. Of the default partition, rows without a period stay in it. For the table''s owner; all is done with his rights.';
+
+CREATE FUNCTION dbmaint_queue_partition_split(partition oid, owner oid, most_waiting int)
+RETURNS text
+LANGUAGE plpgsql VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    here CONSTANT oid := @extschema@.dbmaint_current_database();
+    id bigint;
+BEGIN
+    PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_job_queue'::name);
+    id := (SELECT max(q.job_id) FROM @extschema@.dbmaint_job_queue AS q
+            WHERE q.database_oid = here AND q.target_oid = $1 AND q.kind = 'partition_split');
+    IF id IS NOT NULL THEN
+        RETURN format('job %s will split it', id);
+    END IF;
+    id := (SELECT max(a.job_id) FROM @extschema@.dbmaint_job_attempts AS a
+            WHERE a.database_oid = here AND a.target_oid = $1 AND a.kind = 'partition_split'
+              AND a.state <> 'done' AND a.ended_at > clock_timestamp() - interval '1 hour');
+    IF id IS NOT NULL THEN
+        RETURN format('job %s could not split it, and another one is queued an hour later', id);
+    END IF;
+    id := @extschema@.dbmaint_add_job('partition_split'::text,
+        (SELECT format('%I.%I', s.nspname, c.relname) FROM pg_class AS c JOIN pg_namespace AS s ON s.oid = c.relnamespace WHERE c.oid = $1),
+        $1, '{"drop_original": true}'::jsonb, $2, $3);
+    RETURN format('job %s is queued to split it', id);
+END
+$$;
+COMMENT ON FUNCTION dbmaint_queue_partition_split(oid, oid, int) IS
+'Queues a job of its owner that splits a default partition and drops the original, unless one waits, runs, or failed within an hour; says which. Called by the job of a policy with default_rows => ''move'' that finds many rows there.';
+
+REVOKE ALL ON FUNCTION dbmaint_queue_partition_split(oid, oid, int) FROM PUBLIC;

@@ -122,7 +122,7 @@ my %writes = map { $_ => 1 } qw(dbmaint_run_due
   dbmaint_rules_changed dbmaint_enter_rule dbmaint_remember_dropped_rule dbmaint_replace_seeded_rule dbmaint_drop_all_rules
   dbmaint_add_job dbmaint_take_job dbmaint_take_left_job dbmaint_keep_job_journal dbmaint_put_back_job dbmaint_cut_job_history
   dbmaint_find_job dbmaint_drop_pending_job dbmaint_progress_of_job
-  dbmaint_record_partition_set dbmaint_record_partition_policy dbmaint_forget_partition_policy dbmaint_queue_partition_jobs
+  dbmaint_record_partition_set dbmaint_record_partition_policy dbmaint_forget_partition_policy dbmaint_queue_partition_jobs dbmaint_queue_partition_split
   dbmaint_retirement_state dbmaint_note_retiring dbmaint_forget_retiring dbmaint_left_retiring
   dbmaint_store_pools dbmaint_store_pool_settings dbmaint_pool_command dbmaint_send_pool_command
   dbmaint_concurrent_leftovers dbmaint_reindex_journal dbmaint_reindex_leftovers
@@ -402,6 +402,7 @@ foreach my $call ((grep { $_ ne 'performance_metrics' } @relations),
 	"drop_old_partitions('public.months'::regclass, '1 day'::interval, true, false, NULL::name, '1 s'::interval, now())",
 	"dbmaint_set_partition_policy('public.months'::regclass, 3, '1 day'::interval, NULL::bigint, NULL::text, NULL::text, NULL::text, 'skip'::text, true, true, NULL::name, true)",
 	'dbmaint_queue_partition_jobs(now(), true)',
+	"dbmaint_queue_partition_split('public.later'::regclass::oid, 'plain'::regrole::oid, 100)",
 	'dbmaint_partition_work(now())',
 	'dbmaint_partitions(NULL::regclass)',
 	'dbmaint_partition_health(now())',

@@ -18,6 +18,18 @@ my $node = new_server('primary', conf => "restart_after_crash = on\nmax_prepared
 
 sub value { return $node->safe_psql('postgres', $_[0]); }
 
+# Again, where it met a deadlock with those who write meanwhile.
+sub value_again
+{
+	for (1 .. 20)
+	{
+		my ($status, undef, $stderr) = $node->psql('postgres', $_[0]);
+		return if $status == 0;
+		die $stderr unless $stderr =~ /deadlock detected/;
+	}
+	die 'nothing but deadlocks';
+}
+
 sub wait_until
 {
 	my ($sql, $what) = @_;
@@ -43,14 +55,14 @@ for my $in_default (0, 1)
 	wait_for_phase($job, 'copied [1-9]');
 
 	# what refers to nothing any more can be deleted, whatever the copy has
-	value("DELETE FROM customers WHERE id BETWEEN 100 AND 120");
-	value(qq{BEGIN; DELETE FROM $table WHERE agent BETWEEN 121 AND 140; DELETE FROM ${table}_shadow WHERE agent BETWEEN 121 AND 140; DELETE FROM agents WHERE id BETWEEN 121 AND 140; COMMIT});
-	value(qq{BEGIN; SET session_replication_role = replica;
+	value_again("DELETE FROM customers WHERE id BETWEEN 100 AND 120");
+	value_again(qq{BEGIN; DELETE FROM $table WHERE agent BETWEEN 121 AND 140; DELETE FROM ${table}_shadow WHERE agent BETWEEN 121 AND 140; DELETE FROM agents WHERE id BETWEEN 121 AND 140; COMMIT});
+	value_again(qq{BEGIN; SET session_replication_role = replica;
 		SELECT on_both('$table', 'UPDATE %I SET v = ''by replication'' WHERE id BETWEEN \$1 AND \$1 + 100', 5000); COMMIT});
 	my $program = q{seq 1 300 | awk '{printf "%d,2026-01-%02d 03:00+00,%d,copied,%d\n", 9000000 + $1, 2 + $1 % 20, 9000000 + $1, $1}'};
 	$program =~ s/'/''/g;
 	value(qq{BEGIN; COPY $table (id, at, u, v, number) FROM PROGRAM '$program' (FORMAT csv); COPY ${table}_shadow (id, at, u, v, number) FROM PROGRAM '$program' (FORMAT csv); COMMIT});
-	value(qq{BEGIN; SELECT on_both('$table', 'UPDATE %I SET v = ''prepared'' WHERE id BETWEEN \$1 AND \$1 + 50', 7000); PREPARE TRANSACTION 'p'});
+	value_again(qq{BEGIN; SELECT on_both('$table', 'UPDATE %I SET v = ''prepared'' WHERE id BETWEEN \$1 AND \$1 + 50', 7000); PREPARE TRANSACTION 'p'});
 	usleep(300_000);
 	value(q{COMMIT PREPARED 'p'});
 	is(value("SELECT state FROM dbmaint_jobs WHERE job_id = $job"), 'running', "$what: all of this happens meanwhile");
@@ -126,6 +138,45 @@ is(value("SELECT count(*) FROM pg_constraint WHERE conrelid = '${table}_big'::re
 split_disturbed('DROP', "DROP TABLE TABLE__big", qr/^failed: relation public\.\w+ does not exist any more/);
 split_disturbed('another owner', "ALTER TABLE TABLE_ OWNER TO heir; ALTER TABLE TABLE__big OWNER TO heir", qr/$altered|^failed: (must be owner|permission denied)/);
 $table = split_disturbed('another partition', "DELETE FROM TABLE_ WHERE at >= '2026-01-05+00' AND at < '2026-01-06+00'; CREATE TABLE TABLE__x PARTITION OF TABLE_ FOR VALUES FROM ('2026-01-05+00') TO ('2026-01-06+00')", $altered, 1);
+
+#
+# A policy that moves rows of the default partition: many of them by a split.
+#
+for my $identified (1, 0)
+{
+	my $name = $identified ? 'policied' : 'anonymous';
+	value(qq{
+		SET ROLE app;
+		SET TimeZone = 'UTC';
+		CREATE TABLE $name (id int, at timestamptz NOT NULL@{[$identified ? ', PRIMARY KEY (id, at)' : '']}) PARTITION BY RANGE (at);
+		CREATE TABLE ${name}_default PARTITION OF $name DEFAULT;
+		DO \$\$ BEGIN
+			EXECUTE format('CREATE TABLE %I PARTITION OF $name FOR VALUES FROM (%L) TO (%L)', '$name' || to_char(date_trunc('month', now()), '_YYYY_MM'), date_trunc('month', now()), date_trunc('month', now()) + interval '1 month');
+		END \$\$;
+		INSERT INTO $name SELECT i, date_trunc('month', now()) + interval '2 months' + i * interval '1 min' FROM generate_series(1, 11000) AS i;
+		INSERT INTO $name SELECT i, date_trunc('month', now()) + interval '3 months' + i * interval '1 min' FROM generate_series(1, 100) AS i;
+		SELECT dbmaint_set_partition_policy('$name', 4, period => '1 month', default_rows => 'move');
+	});
+	my $job = enqueue($node, 'postgres', 'partition_create', $name, '{}', 'app');
+	is(wait_for_end($job), 'done', "$name: many rows in the default partition");
+	like(value("SELECT output FROM dbmaint_job_history WHERE job_id = $job"),
+		$identified ? qr/holds many rows of new partitions: job \d+ is queued to split it/ : qr/Many rows are moved under a lock: cannot split partition "anonymous_default"/, "$name: what becomes of them");
+	wait_until('SELECT NOT EXISTS (SELECT FROM dbmaint_jobs)', "$name: all jobs end");
+	is(partitions($name), 6, "$name: all partitions are made");
+	is(value("SELECT count(*), count(*) FILTER (WHERE tableoid = '${name}_default'::regclass) FROM $name"), '11100|0', "$name: each row is in its place");
+	is(value("SELECT count(*) FROM dbmaint_job_history WHERE kind = 'partition_split' AND job_id > $job AND state = 'done'"), $identified, "$name: how it was done");
+	is(leftovers(), '', "$name: nothing is left over");
+}
+# while a split waits, or could not be done, none is added
+value("INSERT INTO policied SELECT i, date_trunc('month', now()) + interval '8 months' FROM generate_series(1, 10) AS i");
+my $writer = session($node, 'postgres', 'BEGIN; LOCK TABLE policied_default IN ROW EXCLUSIVE MODE');
+my $queue = q{SELECT dbmaint_queue_partition_split('policied_default'::regclass, 'app'::regrole, 10)};
+like(value($queue), qr/^job \d+ is queued to split it$/, 'a split is queued');
+like(value($queue), qr/^job \d+ will split it$/, 'no other one is');
+value('SELECT dbmaint_cancel_job(job_id) FROM dbmaint_jobs');
+wait_until('SELECT NOT EXISTS (SELECT FROM dbmaint_jobs)', 'it is cancelled');
+like(value($queue), qr/^job \d+ could not split it/, 'nor is one soon after');
+leave($writer);
 
 $node->stop;
 done_testing();
