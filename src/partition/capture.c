@@ -316,19 +316,6 @@ capture_exists(Oid table)
 }
 
 Oid
-relation_owner(Oid relation)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relation);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
-Oid
 capture_find(const char *name, char relkind, Oid role)
 {
 	Relation	classes = table_open(RelationRelationId, AccessShareLock);
@@ -360,10 +347,10 @@ capture_end(Oid table, Oid role)
 	for (size_t i = 0; i < lengthof(triggers); i++)
 	{
 		if (OidIsValid(get_trigger_oid(table, triggers[i], true)))
-			owner_run(relation_owner(table), psprintf("DROP TRIGGER %s ON %s", triggers[i], set_quoted_name(table)));
+			owner_run(owner_of(table), psprintf("DROP TRIGGER %s ON %s", triggers[i], set_quoted_name(table)));
 	}
 	if (OidIsValid(notes))
-		owner_run(relation_owner(notes), psprintf("DROP TABLE %s RESTRICT", set_quoted_name(notes)));
+		owner_run(owner_of(notes), psprintf("DROP TABLE %s RESTRICT", set_quoted_name(notes)));
 }
 
 /* ALTER TABLE ... DISABLE TRIGGER ALL; enabled again they fire less often. */

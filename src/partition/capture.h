@@ -53,6 +53,5 @@ extern void capture_check(Oid owner, Oid table, const char *notes, const List *i
 
 /* The relation of a name that is made of an OID, in whatever schema it is. */
 extern Oid	capture_find(const char *name, char relkind, Oid role);
-extern Oid	relation_owner(Oid relation);
 
 #endif							/* DBMAINT_CAPTURE_H */

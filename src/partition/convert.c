@@ -389,12 +389,12 @@ convert_swap(const Conversion *conversion)
 }
 
 void
-convert_uncheck(Oid table, Oid owner, int window_ms)
+convert_uncheck(Oid table, int window_ms)
 {
 	PoliteLock	lock = {table, AccessExclusiveLock};
 
 	if (!has_check(table))
 		return;
 	polite_lock_all(psprintf("drop a CHECK of \"%s\"", set_relation_name(table)), window_ms, &lock, 1);
-	owner_run(owner, psprintf("ALTER TABLE %s DROP CONSTRAINT " SET_RANGE_CHECK, set_quoted_name(table)));
+	owner_run(owner_of(table), psprintf("ALTER TABLE %s DROP CONSTRAINT " SET_RANGE_CHECK, set_quoted_name(table)));
 }

@@ -61,6 +61,6 @@ extern int	convert_statements(const Conversion *conversion, ConvertStatement **s
 extern void convert_check(const Conversion *conversion);
 extern void convert_validate(const Conversion *conversion);
 extern void convert_swap(const Conversion *conversion);
-extern void convert_uncheck(Oid table, Oid owner, int window_ms);
+extern void convert_uncheck(Oid table, int window_ms);
 
 #endif							/* DBMAINT_CONVERT_H */

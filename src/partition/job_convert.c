@@ -126,7 +126,7 @@ step_create(void *arg)
 	request.count = job_option_int(job, "premake", DEFAULT_PREMAKE);
 	request.options = run->conversion.options;
 	request.default_rows = DEFAULT_ROWS_SKIP;
-	request.window_ms = STEP_WINDOW_MS / 10;
+	request.window_ms = STEP_TURNS_MS;
 	request.at = GetCurrentTimestamp();
 	request.caller = job->requester;
 	if (create_look(&creation) > 0)
@@ -178,7 +178,7 @@ read_options(ConvertRun *run)
 	conversion->options.time_zone = job_option_text(job, "time_zone");
 	conversion->options.epoch = job_option_text(job, "epoch");
 	conversion->unique_per_partition = job_option_bool(job, "unique_per_partition", false);
-	conversion->window_ms = STEP_WINDOW_MS / 10;
+	conversion->window_ms = STEP_TURNS_MS;
 	conversion->at = GetCurrentTimestamp();
 }
 
@@ -207,7 +207,7 @@ step_uncheck(void *arg)
 
 	job_step_begin();
 	if (OidIsValid(get_rel_namespace(table)) && !get_rel_relispartition(table))
-		convert_uncheck(table, run->job->requester, STEP_WINDOW_MS / 10);
+		convert_uncheck(table, STEP_TURNS_MS);
 }
 
 /* While the CHECK is there, rows beyond it are refused. */

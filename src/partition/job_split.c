@@ -28,9 +28,6 @@
 #include "utils/memutils.h"
 #include "worker/errand.h"
 
-/* So long locks are tried for in one transaction, which holds weak ones meanwhile. */
-#define TURNS_MS 1000
-
 /* How long copying a batch of pages should take, and how many it has. */
 #define BATCH_MS 200
 #define FIRST_BATCH 256
@@ -133,7 +130,7 @@ step_left(void *arg)
 	step_begin(run);
 	run->left = !get_rel_relispartition(run->job->target_oid);
 	if (!run->left)
-		split_clear(run->job->target_oid, run->job->requester, TURNS_MS);
+		split_clear(run->job->target_oid, run->job->requester, STEP_TURNS_MS);
 }
 
 static void
@@ -147,7 +144,7 @@ plan(SplitRun *run)
 	split->extension_schema = run->job->extension->schema_oid;
 	split->caller = run->job->requester;
 	split->period = job_option_text(run->job, "period");
-	split->window_ms = TURNS_MS;
+	split->window_ms = STEP_TURNS_MS;
 	split->most_notes = 2 * FEW_NOTES;
 	split_plan(split);
 	MemoryContextSwitchTo(old);
@@ -376,7 +373,7 @@ step_clear(void *arg)
 	SplitRun   *run = arg;
 
 	job_step_begin();
-	split_clear(run->job->target_oid, run->job->requester, TURNS_MS);
+	split_clear(run->job->target_oid, run->job->requester, STEP_TURNS_MS);
 }
 
 /* The original, with the note of it. */
@@ -391,7 +388,7 @@ step_drop(void *arg)
 
 	step_begin(run);
 	retiring_lock(run->job);
-	polite_lock_all(psprintf("drop %s", run->job->target), TURNS_MS, &lock, 1);
+	polite_lock_all(psprintf("drop %s", run->job->target), STEP_TURNS_MS, &lock, 1);
 	/* it may have been attached again, or renamed, before the lock was there */
 	if (!is_retiring(run->job))
 	{

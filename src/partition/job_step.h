@@ -19,8 +19,12 @@
 #include "partition/policy.h"
 #include "step/guard.h"
 
-/* How long a step is tried. */
+/*
+ * How long a step is tried; and how long its locks are tried for in one try,
+ * which may hold weak ones meanwhile.
+ */
 #define STEP_WINDOW_MS (60 * 1000)
+#define STEP_TURNS_MS 1000
 
 /* Runs a step until it went well, or its window is over. */
 extern void job_step(GuardedStep step, void *arg);

@@ -9,12 +9,28 @@
  */
 #include "compat.h"
 
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
 #include "executor/spi.h"
 #include "partition/owner.h"
 #include "settings.h"
 #include "storage/proc.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
+#include "utils/syscache.h"
+
+Oid
+owner_of(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relation);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
 
 void
 owner_begin(Oid role, AsOwner *before)

@@ -15,6 +15,9 @@
 #ifndef DBMAINT_OWNER_H
 #define DBMAINT_OWNER_H
 
+/* The owner of a relation; raises an error where there is none. */
+extern Oid	owner_of(Oid relation);
+
 typedef struct AsOwner
 {
 	Oid			user;

@@ -20,7 +20,6 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 #define SETS_TABLE "dbmaint_partition_sets"
 
@@ -76,15 +75,7 @@ says_more(const char *said, const char *recorded)
 Oid
 recorded_owner(Oid extension_schema)
 {
-	Oid			table = get_relname_relid(SETS_TABLE, extension_schema);
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	Oid			role;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", table);
-	role = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return role;
+	return owner_of(get_relname_relid(SETS_TABLE, extension_schema));
 }
 
 void

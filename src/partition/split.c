@@ -466,11 +466,11 @@ split_clear(Oid partition, Oid role, int window_ms)
 	if (count > 0)
 		polite_lock_all(psprintf("clear away what a split of \"%s\" left", set_relation_name(partition)), window_ms, locks, count);
 	if (OidIsValid(excluded))
-		drop_excluding_check(relation_owner(excluded), excluded);
+		drop_excluding_check(owner_of(excluded), excluded);
 	/* still a partition: its foreign keys are the parent's, and in force */
 	if (captured && !get_rel_relispartition(partition))
-		foreign_drop_stopped(relation_owner(partition), partition, set_quoted_name(partition));
+		foreign_drop_stopped(owner_of(partition), partition, set_quoted_name(partition));
 	capture_end(partition, role);
 	if (OidIsValid(staging))
-		owner_run(relation_owner(staging), psprintf("DROP TABLE %s RESTRICT", set_quoted_name(staging)));
+		owner_run(owner_of(staging), psprintf("DROP TABLE %s RESTRICT", set_quoted_name(staging)));
 }
