@@ -24,6 +24,20 @@ sub wait_until
 	return ok($node->poll_query_until('postgres', $sql), $what);
 }
 
+# When it is not seen any more the server has started anew; until then it refuses
+# a client before that has sent anything.
+sub wait_until_gone
+{
+	my ($pid) = @_;
+	for (1 .. 600)
+	{
+		my $seen = eval { value("SELECT count(*) FROM pg_stat_activity WHERE pid = $pid") };
+		return if defined $seen && $seen eq '0';
+		usleep(100_000);
+	}
+	die 'the server does not come back';
+}
+
 prepare_splits($node);
 
 #
@@ -50,7 +64,7 @@ for my $i (1 .. 5)
 		else
 		{
 			kill 'KILL', $runner;
-			$node->poll_query_until('postgres', "SELECT NOT EXISTS (SELECT FROM pg_stat_activity WHERE pid = $runner)");
+			wait_until_gone($runner);
 		}
 		$killed++;
 		$runner = runner_of($node, 'postgres', $runner);
