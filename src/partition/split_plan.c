@@ -10,9 +10,11 @@
 #include "compat.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
@@ -26,6 +28,7 @@
 #include "partition/split.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/syscache.h"
 
 Oid
 split_parent(Oid partition)
@@ -261,12 +264,31 @@ refuse(const Split *split, const char *detail, const char *hint)
 			 hint != NULL ? errhint("%s", hint) : 0));
 }
 
+/* The constraint as the user made it: those of partitions have names of the server's. */
+static char *
+made_constraint(Oid constraint)
+{
+	for (;;)
+	{
+		HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+		Oid			parent;
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for constraint %u", constraint);
+		parent = ((Form_pg_constraint) GETSTRUCT(tuple))->conparentid;
+		ReleaseSysCache(tuple);
+		if (!OidIsValid(parent))
+			return get_constraint_name(constraint);
+		constraint = parent;
+	}
+}
+
 /* What a partition has and its parent has not, the new ones would not have. */
 static void
 refuse_own_trigger(const Split *split, const Trigger *trigger)
 {
 	if (RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_PK)
-		refuse(split, psprintf("Foreign key \"%s\" of table \"%s\" refers to its rows.", get_constraint_name(trigger->tgconstraint),
+		refuse(split, psprintf("Foreign key \"%s\" of table \"%s\" refers to its rows.", made_constraint(trigger->tgconstraint),
 							   set_relation_name(trigger->tgconstrrelid)),
 			   "Drop the foreign key, split it, and add the foreign key again.");
 	if (trigger->tgisclone)

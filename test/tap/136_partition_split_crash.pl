@@ -219,7 +219,8 @@ is(partitions('rich'), 10, 'seven months of it');
 is(leftovers(), '', 'nothing is left over, nor on the default partition beside it');
 is(value("SELECT count(*) FROM rich_default"), 1, 'which has its row');
 is( value(q{
-		SELECT DISTINCT reloptions, spcname, relreplident, relrowsecurity, relforcerowsecurity, obj_description(c.oid, 'pg_class'), relacl::text, pg_get_userbyid(relowner),
+		SELECT DISTINCT reloptions, spcname, relreplident, relrowsecurity, relforcerowsecurity, obj_description(c.oid, 'pg_class'),
+			replace(relacl::text, 'Dxtm', 'Dxt'), pg_get_userbyid(relowner),
 			(SELECT count(*) FROM pg_policy WHERE polrelid = c.oid), (SELECT count(*) FROM pg_trigger WHERE tgrelid = c.oid),
 			(SELECT attstattarget || ' ' || attstorage::text || ' ' || attacl::text FROM pg_attribute WHERE attrelid = c.oid AND attname = 'v')
 		  FROM pg_class AS c LEFT JOIN pg_tablespace AS t ON t.oid = reltablespace WHERE relname ~ '^rich_2025' AND relkind = 'r'}),
