@@ -99,9 +99,8 @@ require_modest_size(const Job *job)
 					   (size_t) VARSIZE(job->options), OPTIONS_BYTES)));
 }
 
-/* Puts it into the queue, unless the same waits there already. */
-static int64
-add_job(const Extension *extension, const Job *job)
+int64
+job_add(const Extension *extension, const Job *job)
 {
 	Oid			types[] = {TEXTOID, TEXTOID, OIDOID, JSONBOID, OIDOID, INT4OID};
 	Datum		values[lengthof(types)];
@@ -158,7 +157,7 @@ dbmaint_enqueue(PG_FUNCTION_ARGS)
 
 	become_superuser(&caller);
 	open_tables(&extension);
-	job.job_id = add_job(&extension, &job);
+	job.job_id = job_add(&extension, &job);
 	become_caller(&caller);
 
 	errand_want_at_commit(ERRAND_RUNNER);

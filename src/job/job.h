@@ -124,6 +124,12 @@ extern int	job_option_time_ms(const Job *job, const char *name, int otherwise);
 extern char *job_option_text(const Job *job, const char *name);
 extern List *job_option_names(const Job *job, const char *name);
 
+/*
+ * enqueue.c: puts it into the queue, unless the same waits there already, and
+ * returns its number.  As superuser; kind, target, options and requester count.
+ */
+extern int64 job_add(const Extension *extension, const Job *job);
+
 /* command.c: for run() and clean(), in the runner */
 
 /*

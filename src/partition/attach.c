@@ -15,6 +15,7 @@
 #include "catalog/pg_constraint.h"
 #include "commands/trigger.h"
 #include "partition/create.h"
+#include "partition/foreign.h"
 #include "partition/likeness.h"
 #include "partition/owner.h"
 #include "polite/polite.h"
@@ -102,7 +103,6 @@ judge_range(Creation *creation, Wanted *wanted)
 {
 	PartitionSet *set = creation->set;
 	int64		rows = count_default_rows(set, &wanted->slot.range, ROWS_COUNTED + 1);
-
 	DefaultRows what = creation->request->default_rows;
 
 	if (rows == 0)
@@ -180,23 +180,10 @@ static void
 lock_neighbours(const Creation *creation)
 {
 	const PartitionSet *set = creation->set;
-	Relation	parent = relation_open(set->parent, NoLock);
-	List	   *keys = RelationGetFKeyList(parent);
-	PoliteLock *locks = palloc_array(PoliteLock, list_length(keys) + 1);
-	ListCell   *cell;
-	int			count = 0;
+	PoliteLock	own = {set->default_partition, AccessExclusiveLock};
+	int			count = OidIsValid(set->default_partition) ? 1 : 0;
+	PoliteLock *locks = foreign_locks(set->parent, ShareRowExclusiveLock, &own, &count);
 
-	if (OidIsValid(set->default_partition))
-		locks[count++] = (PoliteLock)
-	{
-		set->default_partition, AccessExclusiveLock
-	};
-	foreach(cell, keys)
-		locks[count++] = (PoliteLock)
-	{
-		((ForeignKeyCacheInfo *) lfirst(cell))->confrelid, ShareRowExclusiveLock
-	};
-	relation_close(parent, NoLock);
 	if (count > 0)
 		polite_lock_all(psprintf("attach partitions to \"%s\"", set->name),
 						creation->request->window_ms, locks, count);

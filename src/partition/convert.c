@@ -22,6 +22,7 @@
 #include "mb/pg_wchar.h"
 #include "partition/convert.h"
 #include "partition/create.h"
+#include "partition/foreign.h"
 #include "partition/likeness.h"
 #include "partition/likeness_extras.h"
 #include "partition/owner.h"
@@ -297,34 +298,28 @@ convert_validate(const Conversion *conversion)
 }
 
 /*
- * The table; what its foreign keys refer to, since they are made anew; and its
- * sequences, so that none gives a number between the look at it and its end.
+ * The table; its sequences, so that none gives a number between the look at it
+ * and its end; and what its foreign keys refer to, since they are made anew.
  */
 static void
 lock_all(const Conversion *conversion)
 {
-	Relation	table = relation_open(conversion->table, NoLock);
-	List	   *keys = copyObject(RelationGetFKeyList(table));
 	List	   *sequences = getOwnedSequences(conversion->table);
-	PoliteLock *locks = palloc_array(PoliteLock, list_length(keys) + list_length(sequences) + 1);
+	PoliteLock *own = palloc_array(PoliteLock, list_length(sequences) + 1);
+	PoliteLock *locks;
 	ListCell   *cell;
 	int			count = 0;
 
-	relation_close(table, NoLock);
-	locks[count++] = (PoliteLock)
+	own[count++] = (PoliteLock)
 	{
 		conversion->table, AccessExclusiveLock
 	};
-	foreach(cell, keys)
-		locks[count++] = (PoliteLock)
-	{
-		((ForeignKeyCacheInfo *) lfirst(cell))->confrelid, ShareRowExclusiveLock
-	};
 	foreach(cell, sequences)
-		locks[count++] = (PoliteLock)
+		own[count++] = (PoliteLock)
 	{
 		lfirst_oid(cell), ShareRowExclusiveLock
 	};
+	locks = foreign_locks(conversion->table, ShareRowExclusiveLock, own, &count);
 	polite_lock_all(psprintf("make a partitioned table of \"%s\"", conversion->set->name), conversion->window_ms, locks, count);
 }
 

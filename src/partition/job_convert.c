@@ -13,14 +13,10 @@
 #include "compat.h"
 
 #include "catalog/pg_class.h"
-#include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "partition/convert.h"
 #include "partition/create.h"
 #include "partition/job_step.h"
 #include "partition/split.h"
-#include "settings.h"
-#include "step/query.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -149,19 +145,13 @@ step_queue_split(void *arg)
 {
 	ConvertRun *run = arg;
 	Job		   *job = run->job;
-	Oid			types[] = {TEXTOID, TEXTOID, OIDOID, JSONBOID, OIDOID, INT4OID};
-	Datum		values[lengthof(types)];
+	Job			split = {.kind = job_kind_find("partition_split"),.requester = job->requester};
 
 	step_begin(run);
-	values[0] = CStringGetTextDatum("partition_split");
-	values[1] = CStringGetTextDatum(job->target);
-	values[2] = ObjectIdGetDatum(job->target_oid);
-	values[3] = JsonbPGetDatum(split_job_options(job));
-	values[4] = ObjectIdGetDatum(job->requester);
-	values[5] = Int32GetDatum(setting_max_pending_jobs);
-	query_begin(psprintf("SELECT %s.dbmaint_add_job($1, $2, $3, $4, $5, $6)", job->extension->schema),
-				lengthof(types), types, values, NULL);
-	query_end();
+	split.target = job->target;
+	split.target_oid = job->target_oid;
+	split.options = split_job_options(job);
+	(void) job_add(job->extension, &split);
 }
 
 static void

@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "partition/job_step.h"
+#include "partition/owner.h"
 #include "partition/retiring.h"
 #include "polite/polite.h"
 #include "settings.h"
@@ -116,7 +117,7 @@ step_end(void *arg)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("must be owner of table %s", noted->name)));
-	drop_end(request, run->base.job->requester, noted->partition);
+	drop_end(request, owner_of(noted->partition), noted->partition);
 	retiring_forget(run->base.job, noted->partition);
 	status = request->move_to_schema != NULL ? psprintf("moved to schema \"%s\"", request->move_to_schema) :
 		request->detach_only ? "detached" : "dropped";

@@ -397,7 +397,7 @@ step_drop(void *arg)
 	}
 	name = set_relation_name(original);
 	run->size_bytes = drop_size(original);
-	drop_end(&request, run->job->requester, original);
+	drop_end(&request, owner_of(original), original);
 	retiring_forget(run->job, original);
 	drop_log(name, name, NULL, "the end", run->size_bytes, "dropped, its rows are in new partitions");
 	job_say("%s: dropped, " INT64_FORMAT " bytes", name, run->size_bytes);
