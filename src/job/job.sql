@@ -433,15 +433,17 @@ BEGIN
           FROM pg_stat_progress_analyze AS a WHERE a.pid = runner;
     END IF;
     IF progress IS NULL THEN
-        -- the numbers of an earlier phase stay in the view
+        -- The numbers of an earlier phase stay in the view, those of an earlier
+        -- wait, too: what it waits for is not done, whatever they say.
         SELECT lower(c.command) || ': ' || c.phase,
-               CASE WHEN c.phase LIKE 'waiting%' THEN c.lockers_done
+               CASE WHEN c.phase LIKE 'waiting%' THEN greatest(0, least(c.lockers_done,
+                        c.lockers_total - (c.current_locker_pid <> 0)::int))
                     WHEN c.phase LIKE '%loading%' THEN c.tuples_done
                     WHEN c.phase NOT LIKE '%sorting%' THEN c.blocks_done END,
                CASE WHEN c.phase LIKE 'waiting%' THEN c.lockers_total
                     WHEN c.phase LIKE '%loading%' THEN c.tuples_total
                     ELSE c.blocks_total END,
-               nullif(c.current_locker_pid, 0)
+               CASE WHEN c.phase LIKE 'waiting%' THEN nullif(c.current_locker_pid, 0) END
           INTO progress, done, total, locker
           FROM pg_stat_progress_create_index AS c WHERE c.pid = runner;
     END IF;

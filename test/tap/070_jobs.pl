@@ -153,9 +153,14 @@ ends($job, qr/^cancelled: cancelled by a signal$/, 'pg_cancel_backend() cancels 
 # waiting for a transaction is not waiting for a lock
 open_gate($gate);
 my $reader = session($node, 'postgres', 'BEGIN; SELECT count(*) FROM slow');
+my $old = session($node, 'postgres', 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
 $job = enqueue_here('reindex', 'slow_wide_idx');
+ok($node->poll_query_until('postgres', "SELECT progress LIKE '%(waits for process $old->{pid})' FROM dbmaint_jobs WHERE job_id = $job"),
+	'reindex says whose snapshot it waits for');
+leave($old);
+# the server still counts that one as done when it waits for the next
 ok($node->poll_query_until('postgres', "SELECT progress LIKE '%(waits for process $reader->{pid})' FROM dbmaint_jobs WHERE job_id = $job"),
-	'reindex says whom it waits for');
+	'and whose lock');
 is(value("SELECT done_ratio FROM dbmaint_jobs WHERE job_id = $job"), '0', 'and that this one is still to come');
 leave($reader);
 ends($job, qr/^done$/, 'and is done when that one is');
