@@ -19,6 +19,7 @@
 #include "access/table.h"
 #include "catalog/pg_tablespace.h"
 #include "collect/collect.h"
+#include "collect/host.h"
 #include "funcapi.h"
 #include "storage/fd.h"
 #include "utils/builtins.h"
@@ -116,6 +117,25 @@ read_disk(const char *path, int64 *free_bytes, int64 *total_bytes)
 	return true;
 }
 
+static void
+tablespace_path(Oid tablespace, char path[MAXPGPATH])
+{
+	if (tablespace == DEFAULTTABLESPACE_OID || tablespace == GLOBALTABLESPACE_OID)
+		strlcpy(path, DataDir, MAXPGPATH);
+	else
+		snprintf(path, MAXPGPATH, "%s/pg_tblspc/%u", DataDir, tablespace);
+}
+
+bool
+host_free_bytes(Oid tablespace, int64 *free_bytes)
+{
+	char		path[MAXPGPATH];
+	int64		total_bytes;
+
+	tablespace_path(tablespace, path);
+	return read_disk(path, free_bytes, &total_bytes);
+}
+
 typedef void (*PlaceVisitor) (const char *name, const char *path, void *arg);
 
 /* Calls the visitor for each tablespace, and for the WAL. */
@@ -132,11 +152,7 @@ visit_places(PlaceVisitor visit, void *arg)
 		char		path[MAXPGPATH];
 
 		CHECK_FOR_INTERRUPTS();
-		if (form->oid == DEFAULTTABLESPACE_OID ||
-			form->oid == GLOBALTABLESPACE_OID)
-			strlcpy(path, DataDir, sizeof(path));
-		else
-			snprintf(path, sizeof(path), "%s/pg_tblspc/%u", DataDir, form->oid);
+		tablespace_path(form->oid, path);
 		visit(NameStr(form->spcname), path, arg);
 	}
 	table_endscan(scan);

@@ -24,7 +24,11 @@
 #include "catalog/indexing.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
+#include "collect/host.h"
+#include "commands/tablespace.h"
+#include "miscadmin.h"
 #include "partition/capture.h"
+#include "partition/drop.h"
 #include "partition/foreign.h"
 #include "partition/likeness.h"
 #include "partition/owner.h"
@@ -206,12 +210,38 @@ create_part(const Split *split, const char *name, const Range *range)
 	return quoted;
 }
 
+/*
+ * A full disk would stop all who write.  What is to be copied takes as much as
+ * it takes now, and a tenth more for the WAL and for who else writes; the copy
+ * lies where the partition does (its indexes may not, but are counted).
+ */
+static void
+require_room(const Split *split, BlockNumber copied)
+{
+	Oid			tablespace = get_rel_tablespace(split->partition);
+	double		left = split->pages > 0 ? 1.0 - (double) copied / split->pages : 1.0;
+	int64		needed = (int64) (drop_size(split->partition) * left * 1.1);
+	int64		free_bytes;
+
+	if (!OidIsValid(tablespace))
+		tablespace = MyDatabaseTableSpace;
+	if (!host_free_bytes(tablespace, &free_bytes) || free_bytes >= needed)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DISK_FULL),
+			 errmsg("too little free disk space to split partition \"%s\"", set_relation_name(split->partition)),
+			 errdetail("What is still to be copied takes about " INT64_FORMAT " MB, and tablespace \"%s\" has " INT64_FORMAT " MB free.",
+					   needed / (1024 * 1024) + 1, get_tablespace_name(tablespace), free_bytes / (1024 * 1024)),
+			 errhint("Free some space, or move the partition to a tablespace that has more, and try again.")));
+}
+
 void
 split_stage(Split *split)
 {
 	Relation	rel;
 	Oid			index;
 
+	require_room(split, 0);
 	split->shape = shape_of(split);
 	rel = relation_open(split->partition, AccessShareLock);
 	split->staging = staging_quoted(split->partition);
@@ -258,6 +288,7 @@ uint64
 split_copy(const Split *split, BlockNumber from, BlockNumber to)
 {
 	require_shape(split);
+	require_room(split, from);
 	return owner_run(split->set->owner,
 					 psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM ONLY %s AS r"
 							  " WHERE r.ctid >= '(%u,0)'::pg_catalog.tid AND r.ctid < '(%u,0)'::pg_catalog.tid ON CONFLICT DO NOTHING",
