@@ -42,6 +42,25 @@ DROP RULE planted ON dbmaint_log_history;
 SELECT collector, status FROM dbmaint_run_due('2026-01-01 00:04+00') WHERE collector = 'log';
 SELECT * FROM mine WHERE not_stored > 0;
 
+-- nor is anything lost where the turn is rolled back
+SELECT 1 / 0;
+BEGIN;
+SELECT status FROM dbmaint_run_due('2026-01-01 00:05+00') WHERE collector = 'log';
+SELECT * FROM mine WHERE not_stored > 0;
+SELECT status FROM dbmaint_run_due('2026-01-01 00:06+00') WHERE collector = 'log';
+ROLLBACK;
+SELECT * FROM mine WHERE not_stored > 0;
+BEGIN;
+SAVEPOINT before;
+SELECT status FROM dbmaint_run_due('2026-01-01 00:07+00') WHERE collector = 'log';
+SELECT * FROM mine WHERE not_stored > 0;
+ROLLBACK TO before;
+SELECT * FROM mine WHERE not_stored > 0;
+COMMIT;
+SELECT * FROM mine WHERE not_stored > 0;
+SELECT status FROM dbmaint_run_due('2026-01-01 00:08+00') WHERE collector = 'log';
+SELECT * FROM mine WHERE not_stored > 0;
+
 -- planted: before and now
 TRUNCATE dbmaint_log_history;
 DELETE FROM performance_metrics;

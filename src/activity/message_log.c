@@ -9,6 +9,8 @@
  */
 #include "compat.h"
 
+#include "access/transam.h"
+#include "access/xact.h"
 #include "activity/message_log.h"
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
@@ -21,6 +23,7 @@
 #include "storage/shmem.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/snapmgr.h"
 #include "utils/tuplestore.h"
 
 #define TRANCHE_NAME "dbmaint_message_log"
@@ -55,11 +58,14 @@ typedef struct MessageEntry
 	pg_atomic_uint64 key;		/* database and SQLSTATE */
 	pg_atomic_uint64 counts[SEVERITIES];
 	uint64		stored[SEVERITIES]; /* of counts; under the lock */
+	uint64		stored_before[SEVERITIES];	/* without what was stored last */
 } MessageEntry;
 
 typedef struct MessageLog
 {
 	LWLock	   *lock;			/* between those who read; no hook takes it */
+	FullTransactionId storer;	/* the last transaction that stored some */
+	bool		is_stored;		/* it has committed */
 	MessageEntry entries[ENTRIES + 1];
 } MessageLog;
 
@@ -71,9 +77,13 @@ typedef struct MessageCount
 	uint64		key;
 	uint64		total;
 	uint64		stored;
+	uint64		stored_before;
 } MessageCount;
 
 PG_FUNCTION_INFO_V1(dbmaint_log_counts);
+
+/* Where this transaction stored some; invalid: nowhere. */
+static SubTransactionId storing_subid = InvalidSubTransactionId;
 
 static MessageLog *message_log = NULL;
 static emit_log_hook_type prev_emit_log = NULL;
@@ -213,6 +223,8 @@ message_log_shared_attach(void)
 	if (!found)
 	{
 		shared->lock = &GetNamedLWLockTranche(TRANCHE_NAME)->lock;
+		shared->storer = InvalidFullTransactionId;
+		shared->is_stored = true;
 		for (int i = 0; i <= ENTRIES; i++)
 		{
 			MessageEntry *entry = &shared->entries[i];
@@ -221,7 +233,7 @@ message_log_shared_attach(void)
 			for (int s = 0; s < SEVERITIES; s++)
 			{
 				pg_atomic_init_u64(&entry->counts[s], 0);
-				entry->stored[s] = 0;
+				entry->stored[s] = entry->stored_before[s] = 0;
 			}
 		}
 	}
@@ -254,14 +266,14 @@ message_log_forget_others(const Oid *existing, int count)
 		if (!OidIsValid(database_oid) || is_among(database_oid, existing, count))
 			continue;
 		for (int s = 0; s < SEVERITIES; s++)
-			pending = pending ||
+			pending = pending || !message_log->is_stored ||
 				pg_atomic_read_u64(&entry->counts[s]) != entry->stored[s];
 		if (pending)
 			continue;
 		for (int s = 0; s < SEVERITIES; s++)
 		{
 			pg_atomic_write_u64(&entry->counts[s], 0);
-			entry->stored[s] = 0;
+			entry->stored[s] = entry->stored_before[s] = 0;
 		}
 		pg_write_barrier();
 		pg_atomic_write_u64(&entry->key, KEY_FORGOTTEN);
@@ -270,16 +282,18 @@ message_log_forget_others(const Oid *existing, int count)
 }
 
 /*
- * Reads the counts that are not 0, or only those of which something is not
- * stored yet.  The array is in the current memory context.
+ * Reads the counts that are not 0, and who stored what of them last.  The array
+ * is in the current memory context.
  */
 static MessageCount *
-read_counts(bool pending_only, int *count)
+read_counts(int *count, FullTransactionId *storer, bool *is_stored)
 {
 	MessageCount *found = palloc_array(MessageCount, (ENTRIES + 1) * SEVERITIES);
 	int			n = 0;
 
 	LWLockAcquire(message_log->lock, LW_SHARED);
+	*storer = message_log->storer;
+	*is_stored = message_log->is_stored;
 	for (int i = 0; i <= ENTRIES; i++)
 	{
 		MessageEntry *entry = &message_log->entries[i];
@@ -293,7 +307,8 @@ read_counts(bool pending_only, int *count)
 			c->key = pg_atomic_read_u64(&entry->key);
 			c->total = pg_atomic_read_u64(&entry->counts[s]);
 			c->stored = entry->stored[s];
-			if (c->total > (pending_only ? c->stored : 0))
+			c->stored_before = entry->stored_before[s];
+			if (c->total > 0)
 				n++;
 		}
 	}
@@ -302,11 +317,34 @@ read_counts(bool pending_only, int *count)
 	return found;
 }
 
-/* Notes that the counts are stored. */
+/*
+ * Does the snapshot have the row that was stored last?  Else what it has would
+ * be neither in the history nor among what is still to come.
+ */
+static bool
+is_seen(FullTransactionId storer, bool is_stored, Snapshot snapshot)
+{
+	TransactionId xid = XidFromFullTransactionId(storer);
+
+	if (!FullTransactionIdIsValid(storer) || TransactionIdIsCurrentTransactionId(xid))
+		return true;
+	/* so long ago that the number may have come round */
+	if (U64FromFullTransactionId(ReadNextFullTransactionId()) - U64FromFullTransactionId(storer) > PG_INT32_MAX)
+		return true;
+	if (XidInMVCCSnapshot(xid, snapshot))
+		return false;
+	return is_stored || TransactionIdDidCommit(xid);
+}
+
+/* Notes that the counts are stored, if the transaction commits. */
 static void
 mark_stored(const MessageCount *counts, int count)
 {
+	FullTransactionId storer = GetTopFullTransactionId();
+
 	LWLockAcquire(message_log->lock, LW_EXCLUSIVE);
+	for (int i = 0; i <= ENTRIES; i++)
+		memcpy(message_log->entries[i].stored_before, message_log->entries[i].stored, sizeof(message_log->entries[i].stored));
 	for (int i = 0; i < count; i++)
 	{
 		MessageEntry *entry = &message_log->entries[counts[i].entry];
@@ -314,7 +352,58 @@ mark_stored(const MessageCount *counts, int count)
 		if (pg_atomic_read_u64(&entry->key) == counts[i].key)
 			entry->stored[counts[i].severity] = counts[i].total;
 	}
+	message_log->storer = storer;
+	message_log->is_stored = false;
+	storing_subid = GetCurrentSubTransactionId();
 	LWLockRelease(message_log->lock);
+}
+
+/* What this transaction stored is stored, or it is not. */
+static void
+settle(bool committed)
+{
+	storing_subid = InvalidSubTransactionId;
+	if (message_log == NULL)
+		return;
+	LWLockAcquire(message_log->lock, LW_EXCLUSIVE);
+	if (!committed)
+	{
+		for (int i = 0; i <= ENTRIES; i++)
+			memcpy(message_log->entries[i].stored, message_log->entries[i].stored_before, sizeof(message_log->entries[i].stored));
+		message_log->storer = InvalidFullTransactionId;
+	}
+	message_log->is_stored = true;
+	LWLockRelease(message_log->lock);
+}
+
+static void
+message_log_xact_callback(XactEvent event, void *arg)
+{
+	(void) arg;
+	if (storing_subid == InvalidSubTransactionId)
+		return;
+	if (event == XACT_EVENT_PRE_PREPARE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot PREPARE a transaction that has stored counts of log messages"),
+				 errhint("Commit the transaction instead.")));
+	if (event == XACT_EVENT_COMMIT)
+		settle(true);
+	else if (event == XACT_EVENT_ABORT)
+		settle(false);
+}
+
+static void
+message_log_subxact_callback(SubXactEvent event, SubTransactionId subid,
+							 SubTransactionId parent, void *arg)
+{
+	(void) arg;
+	if (storing_subid == InvalidSubTransactionId || storing_subid != subid)
+		return;
+	if (event == SUBXACT_EVENT_COMMIT_SUB)
+		storing_subid = parent;
+	else if (event == SUBXACT_EVENT_ABORT_SUB)
+		settle(false);
 }
 
 /* Database, SQLSTATE and severity of a count; the first two NULL for the rest. */
@@ -336,11 +425,29 @@ collect_log(Collection *collection)
 	Datum		values[5];
 	Datum	   *columns[4];
 	bool	   *nulls[4];
-	int			count;
-	MessageCount *counts = read_counts(true, &count);
+	static bool registered = false;
+	FullTransactionId storer;
+	bool		is_stored;
+	int			found;
+	int			count = 0;
+	MessageCount *counts = read_counts(&found, &storer, &is_stored);
 
+	/* another transaction stores what there is; the next turn has the rest */
+	if (!is_stored)
+		return;
+	for (int i = 0; i < found; i++)
+	{
+		if (counts[i].total > counts[i].stored)
+			counts[count++] = counts[i];
+	}
 	if (count == 0)
 		return;
+	if (!registered)
+	{
+		RegisterXactCallback(message_log_xact_callback, NULL);
+		RegisterSubXactCallback(message_log_subxact_callback, NULL);
+		registered = true;
+	}
 
 	for (int c = 0; c < 4; c++)
 	{
@@ -379,12 +486,16 @@ dbmaint_log_counts(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	MessageCount *counts;
+	FullTransactionId storer;
+	bool		is_stored;
+	bool		seen;
 	int			count;
 
 	InitMaterializedSRF(fcinfo, 0);
 	if (message_log == NULL)
 		return (Datum) 0;
-	counts = read_counts(false, &count);
+	counts = read_counts(&count, &storer, &is_stored);
+	seen = is_seen(storer, is_stored, GetActiveSnapshot());
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[5];
@@ -392,7 +503,7 @@ dbmaint_log_counts(PG_FUNCTION_ARGS)
 
 		identify(&counts[i], values, nulls);
 		values[3] = Int64GetDatum(counts[i].total);
-		values[4] = Int64GetDatum(counts[i].total - counts[i].stored);
+		values[4] = Int64GetDatum(counts[i].total - (seen ? counts[i].stored : counts[i].stored_before));
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -9,7 +9,9 @@
  * entries are taken by compare-and-swap: it takes no lock, allocates nothing
  * and raises nothing.  Messages without room are counted together.
  *
- * The counters only grow; what was stored of them stands beside them.
+ * The counters only grow; what was stored of them stands beside them, with and
+ * without what was stored last: a reader takes that which fits his snapshot of
+ * the history, and a transaction that is rolled back has stored nothing.
  *
  * src/activity/message_log.h
  *

@@ -76,8 +76,14 @@ ok($node->poll_query_until('postgres', 'SELECT true'), 'the server recovers, wit
 is(counted(q{sqlstate = '22012'}), 0, 'counts begin anew');
 cmp_ok($node->safe_psql('postgres', 'SELECT count(*) FROM dbmaint_log_history'), '>=', $stored, 'what was stored stays');
 is( $node->safe_psql('postgres', q{SELECT message_count FROM dbmaint_log_errors() WHERE sqlstate = '22012'}), '1600', 'and is still told');
+my $seen = session($node, 'postgres', 'BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1');
 run_failing('other', 1, 'SELECT 1 / 0;');
 is( $node->safe_psql('postgres', q{SELECT message_count FROM dbmaint_log_errors() WHERE sqlstate = '22012'}), '1601', 'with what comes');
+ok( $node->poll_query_until('postgres', q{SELECT sum(u.count) = 1601 FROM dbmaint_log_history AS h, unnest(h.sqlstates, h.counts) AS u(sqlstate, count) WHERE u.sqlstate = '22012'}), 'which is stored');
+$seen->{in} .= "SELECT 'told ' || message_count FROM dbmaint_log_errors() WHERE sqlstate = '22012';\n";
+$seen->{handle}->pump until $seen->{out} =~ /^told (\d+)\n/m;
+is($1, 1601, 'and still told to who cannot see the row');
+leave($seen);
 
 # more kinds of messages than there is room for
 $node->safe_psql('other', q{DO $$BEGIN FOR i IN 1..2000 LOOP RAISE WARNING 'w' USING ERRCODE = 'A' || to_char(i, 'FM0000'); END LOOP; END$$});

@@ -118,7 +118,8 @@ my %action = (
 my @dice = (('run') x 12, ('snapshot') x 10, 'reset', 'reset_one', 'reset_one', 'reset_and_run', 'evict');
 
 check_snapshot();
-for my $turn (1 .. 120)
+# on, where the dice gave too few to judge by
+for (my $turn = 1; $turn <= 120 || ($turn <= 600 && ($complete < 10 || $incomplete < 3)); $turn++)
 {
 	my $what = $turn == 40 ? 'restart' : $turn == 80 ? 'crash' : $dice[ int(rand(@dice)) ];
 	$action{$what}->();
