@@ -133,6 +133,16 @@ SELECT * FROM play('10:14', 'damaged_pages', 'b', ARRAY[1, 0, 0, 0]);
 SELECT dbmaint_set_maintenance_window('thursdays', ARRAY['thu'], '10:20', '5 minutes', 'UTC');
 SELECT * FROM play('10:19', 'damaged_pages', 'c', ARRAY[0, 1, 1, 1, 1, 1, 1]);
 SELECT dbmaint_drop_maintenance_window('thursdays');
+-- what gets worse in a silence is told at its end; what got worse and better again is no news
+SELECT dbmaint_set_rule('damaged_pages', 'critical', '>', 5, '0', options => '{"resolve_after": "0", "remind_every": null, "escalate_after": "10 minutes"}');
+SELECT * FROM play('10:26', 'damaged_pages', 'd', ARRAY[1]);
+SELECT dbmaint_silence('damaged_pages', 'd', '2026-01-01 10:40', 'later', '2026-01-01 10:27') > 0 AS silenced;
+SELECT * FROM play('10:27', 'damaged_pages', 'd', ARRAY[1] || array_fill(9, ARRAY[13]));
+SELECT severity, told_severity, to_char(notified_at, 'HH24:MI') AS told FROM dbmaint_incidents WHERE instance = 'd' AND state = 'firing' AND metric = 'damaged_pages';
+SELECT * FROM play('10:41', 'damaged_pages', 'd', array_fill(9, ARRAY[11]));
+SELECT dbmaint_silence('damaged_pages', 'd', '2026-01-01 10:56', 'again', '2026-01-01 10:52') > 0 AS silenced;
+SELECT * FROM play('10:52', 'damaged_pages', 'd', ARRAY[9, 1, 1, 9, 9, 0]);
+DELETE FROM dbmaint_silences;
 
 -- a rule that is disabled or dropped while it fires
 SELECT * FROM play('11:00', 'longest_lock_wait_ms', '', ARRAY[1]);

@@ -25,6 +25,7 @@ CREATE TABLE dbmaint_incidents (
     escalation_level int NOT NULL DEFAULT 1 CHECK (escalation_level BETWEEN 1 AND 3),
     escalated_at timestamptz,
     notified_at timestamptz,
+    told_severity text CHECK (told_severity IN ('warning', 'critical', 'emergency')),
     attention_at timestamptz,
     cause text,
     evidence jsonb,
@@ -93,6 +94,8 @@ COMMENT ON COLUMN dbmaint_incidents.escalated_at IS
 'When it got to that level.';
 COMMENT ON COLUMN dbmaint_incidents.notified_at IS
 'When a notification was queued last; NULL if none was.';
+COMMENT ON COLUMN dbmaint_incidents.told_severity IS
+'The severity that the last notification of how bad it is told; NULL if there was none.';
 COMMENT ON COLUMN dbmaint_incidents.attention_at IS
 'When it is to be looked at again though nothing changes: reminders, escalation, the end of a silence, the rest of the evidence.';
 COMMENT ON COLUMN dbmaint_incidents.cause IS

@@ -106,12 +106,16 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    UPDATE @extschema@.dbmaint_incidents AS i SET notified_at = $3 WHERE i.incident_id = $1;
+    UPDATE @extschema@.dbmaint_incidents AS i
+       SET notified_at = $3,
+           -- who is told that somebody takes it on is not told how bad it is
+           told_severity = CASE WHEN $2 = 'acknowledge' THEN i.told_severity ELSE i.severity END
+     WHERE i.incident_id = $1;
     PERFORM @extschema@.dbmaint_queue_notifications($1, $2, $3);
 END
 $$;
 COMMENT ON FUNCTION dbmaint_tell(bigint, text, timestamptz) IS
-'Queues the notifications of an incident (kind: trigger, change, reminder, escalation, acknowledge, resolve), and notes when';
+'Queues the notifications of an incident (kind: trigger, change, reminder, escalation, acknowledge, resolve), and notes when, and of which severity';
 
 CREATE FUNCTION dbmaint_tell_transition(incident bigint, change text, at timestamptz)
 RETURNS void
@@ -250,6 +254,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    ranks CONSTANT text[] := ARRAY['warning', 'critical', 'emergency'];
     i @extschema@.dbmaint_incidents;
     rule @extschema@.dbmaint_alert_rules;
     silent boolean;
@@ -268,6 +273,12 @@ BEGIN
     ELSIF i.notified_at IS NULL THEN
         UPDATE @extschema@.dbmaint_incidents AS n SET escalated_at = $2 WHERE n.incident_id = incident;
         PERFORM @extschema@.dbmaint_tell(incident, 'trigger'::text, $2);
+    ELSIF i.told_severity <> i.severity THEN
+        -- what changed in a silence is told at its end, and one that got worse escalates from then on
+        IF array_position(ranks, i.severity) > array_position(ranks, i.told_severity) THEN
+            UPDATE @extschema@.dbmaint_incidents AS n SET escalated_at = $2 WHERE n.incident_id = incident;
+        END IF;
+        PERFORM @extschema@.dbmaint_tell(incident, 'change'::text, $2);
     ELSIF i.acknowledged_at IS NULL AND i.escalation_level < 3
           AND $2 >= i.escalated_at + rule.escalate_after THEN
         UPDATE @extschema@.dbmaint_incidents AS n
@@ -289,7 +300,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_attend_incident(bigint, timestamptz) IS
-'Does what is due about an incident: the beginning or end of a silence, the notification that one held back, escalation, reminder';
+'Does what is due about an incident: the beginning or end of a silence, the notifications that one held back, escalation, reminder';
 
 CREATE FUNCTION dbmaint_attend_incidents(at timestamptz, every_one boolean)
 RETURNS timestamptz
@@ -306,7 +317,7 @@ BEGIN
            AND (n.attention_at <= $1
                 OR every_one AND n.state = 'firing'
                    AND (n.silenced <> (@extschema@.dbmaint_silenced_until(n.metric, n.instance, $1) IS NOT NULL)
-                        OR n.notified_at IS NULL AND NOT n.silenced))
+                        OR (n.notified_at IS NULL OR n.told_severity <> n.severity) AND NOT n.silenced))
          ORDER BY n.incident_id
     LOOP
         PERFORM @extschema@.dbmaint_attend_incident(i.incident_id, $1);
