@@ -143,18 +143,25 @@ SELECT * FROM play('10:41', 'damaged_pages', 'd', array_fill(9, ARRAY[11]));
 SELECT dbmaint_silence('damaged_pages', 'd', '2026-01-01 10:56', 'again', '2026-01-01 10:52') > 0 AS silenced;
 SELECT * FROM play('10:52', 'damaged_pages', 'd', ARRAY[9, 1, 1, 9, 9, 0]);
 DELETE FROM dbmaint_silences;
+-- what gets worse, taken on or not, has the time of its new severity before it escalates
+SELECT dbmaint_set_rule('damaged_pages', 'emergency', '>', 50, '0', options => '{"resolve_after": "0", "remind_every": null, "escalate_after": "5 minutes"}');
+SELECT * FROM play('10:58', 'damaged_pages', 'e', array_fill(1, ARRAY[20]) || array_fill(9, ARRAY[3]));
+SELECT dbmaint_acknowledge_alert(max(incident_id), 'on it', '2026-01-01 11:21') FROM dbmaint_incidents;
+SELECT * FROM play('11:21', 'damaged_pages', 'e', array_fill(9, ARRAY[20]) || array_fill(90, ARRAY[6]));
+DELETE FROM dbmaint_incidents WHERE metric = 'damaged_pages' AND instance IN ('d', 'e');
+DELETE FROM dbmaint_alert_rules WHERE metric = 'damaged_pages';
 
 -- a rule that is disabled or dropped while it fires
-SELECT * FROM play('11:00', 'longest_lock_wait_ms', '', ARRAY[1]);
+SELECT * FROM play('11:50', 'longest_lock_wait_ms', '', ARRAY[1]);
 SELECT dbmaint_set_rule('longest_lock_wait_ms', 'warning', '>', 0, '0');
 SELECT dbmaint_set_rule('longest_lock_wait_ms', 'critical', '>', 0, '0');
-SELECT * FROM play('11:01', 'longest_lock_wait_ms', '', ARRAY[1]);
+SELECT * FROM play('11:51', 'longest_lock_wait_ms', '', ARRAY[1]);
 SELECT dbmaint_disable_rule('longest_lock_wait_ms', 'critical');
-SELECT * FROM play('11:02', 'longest_lock_wait_ms', '', ARRAY[1]);
+SELECT * FROM play('11:52', 'longest_lock_wait_ms', '', ARRAY[1]);
 UPDATE dbmaint_alert_rules SET threshold = 5 WHERE metric = 'longest_lock_wait_ms';
-SELECT * FROM play('11:03', 'longest_lock_wait_ms', '', ARRAY[1, 6]);
+SELECT * FROM play('11:53', 'longest_lock_wait_ms', '', ARRAY[1, 6]);
 DELETE FROM dbmaint_alert_rules WHERE metric = 'longest_lock_wait_ms';
-SELECT * FROM play('11:05', 'longest_lock_wait_ms', '', ARRAY['NaN'::float8]);
+SELECT * FROM play('11:55', 'longest_lock_wait_ms', '', ARRAY['NaN'::float8]);
 SELECT resolved_because FROM dbmaint_incidents WHERE metric = 'longest_lock_wait_ms';
 
 -- rows that somebody deleted, a trigger on the tables, a notification that fails

@@ -91,7 +91,7 @@ COMMENT ON COLUMN dbmaint_incidents.acknowledge_note IS
 COMMENT ON COLUMN dbmaint_incidents.escalation_level IS
 'How far up it went, from 1 to 3, for want of somebody who acknowledged it.';
 COMMENT ON COLUMN dbmaint_incidents.escalated_at IS
-'When it got to that level.';
+'When it got to that level, or got worse at it: the time to escalate begins then.';
 COMMENT ON COLUMN dbmaint_incidents.notified_at IS
 'When a notification was queued last; NULL if none was.';
 COMMENT ON COLUMN dbmaint_incidents.told_severity IS

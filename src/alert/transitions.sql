@@ -206,6 +206,9 @@ BEGIN
            acknowledged_at = CASE WHEN change <> 'worse' THEN i.acknowledged_at END,
            acknowledged_by = CASE WHEN change <> 'worse' THEN i.acknowledged_by END,
            acknowledge_note = CASE WHEN change <> 'worse' THEN i.acknowledge_note END,
+           -- nor had anybody time to take the worse one on
+           escalated_at = CASE WHEN change <> 'worse' THEN i.escalated_at
+                               WHEN i.escalated_at IS NOT NULL THEN $5 END,
            cause = coalesce(new_cause, i.cause), evidence = coalesce(new_evidence, i.evidence),
            evidence_at = CASE WHEN looked THEN $5 ELSE i.evidence_at END,
            evidence_due_at = CASE WHEN NOT looked THEN i.evidence_due_at
