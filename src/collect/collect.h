@@ -50,6 +50,7 @@ typedef struct Collection
 													 * -1: nobody */
 	int			metric_collector[METRIC_COUNT]; /* who reads it */
 	bool		home;			/* this sampler reads what is the server's */
+	bool		elsewhere;		/* another database's does */
 } Collection;
 
 /* Whether a collector is due for another reason than its interval. */

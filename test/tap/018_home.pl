@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Samplers;
 use Test::More;
 
-my $node = new_server('primary');
+my $node = new_server('primary', conf => "dbmaint.signals_interval = 1s\n");
 $node->safe_psql('postgres', 'CREATE DATABASE a; CREATE DATABASE b;');
 $node->safe_psql('a', 'CREATE EXTENSION dbmaint');
 ok(sampled_again($node, 'a', 2), 'a is the first one sampled');
@@ -40,8 +40,23 @@ sub set_home
 }
 
 ok(home_is('a', 'b', 'postgres'), 'which makes it the home database');
+
+# What is always beyond its threshold: one of the samples, one of the series.
+sub alerts_are
+{
+	my ($database, $states, $name) = @_;
+	return ok( $node->poll_query_until($database, qq{SELECT string_agg(concat_ws(' ', state, resolved_because), ', ' ORDER BY metric) = '$states, $states'
+  FROM dbmaint_incidents WHERE metric IN ('total_connections', 'free_connections')}), $name);
+}
+$node->safe_psql($_, q{
+SELECT dbmaint_set_rule('total_connections', 'warning', '>=', 0, '0', options => '{"resolve_after": "0"}'),
+       dbmaint_set_rule('free_connections', 'warning', '>=', 0, '0', options => '{"resolve_after": "0"}')}) foreach qw(a b);
+alerts_are('a', 'firing', "alerts on the server's state fire at home");
+is($node->safe_psql('b', "SELECT count(*) FROM dbmaint_incidents"), '0', 'and nowhere else');
 set_home('b');
 ok(home_is('b', 'a', 'postgres'), 'dbmaint.home_database names another one');
+alerts_are('b', 'firing', 'which fires them now');
+alerts_are('a', 'resolved gone', 'and where home was they resolve');
 is($node->safe_psql('postgres', "SELECT count(*) FROM dbmaint_status() WHERE process = 'sampler' AND state <> 'not installed' AND next_due_at < clock_timestamp() - interval '10 s'"),
 	'0', 'the one before has nothing left to do that is overdue');
 
@@ -54,6 +69,8 @@ cmp_ok($node->safe_psql('postgres', $turns) - $commits, '<', 200, 'in which it r
 set_home('nosuch');
 ok($node->poll_query_until($_, 'SELECT total_connections IS NULL FROM dbmaint_samples ORDER BY "timestamp" DESC LIMIT 1'),
 	"no such database: nobody, not $_") foreach qw(a b);
+ok(sampled_again($node, 'b', 3), 'some seconds pass');
+alerts_are('b', 'firing', 'where nobody reads it, what fires is not gone');
 set_home('');
 ok(home_is('a', 'b', 'postgres'), 'none named: the first one again');
 is($node->safe_psql('a', 'SELECT count(*) FROM dbmaint_samples WHERE wal_bytes < 0 OR checkpoints_timed < 0'), '0', 'what was not read meanwhile makes no nonsense');
