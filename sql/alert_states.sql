@@ -71,17 +71,17 @@ SELECT * FROM play('01:13', 'maxwait_ms', 'app', ARRAY[50]);
 SELECT count(*) FROM dbmaint_incidents WHERE state <> 'resolved';
 
 -- a gap neither fires nor resolves, and is not counted
-SELECT dbmaint_set_rule('cl_waiting', 'critical', '>', 10, '5 minutes', options => '{"escalate_after": null}');
-SELECT * FROM play('02:00', 'cl_waiting', 'app', ARRAY[20, 20, 20, 'NaN', 'NaN', 'NaN', 'NaN', 20, 20, 20, 20, 20]::float8[]);
-SELECT * FROM play('02:12', 'cl_waiting', 'app', ARRAY[5, 'NaN', 'NaN', 'NaN', 'NaN', 'NaN', 'NaN', 5, 5, 5]::float8[]);
+SELECT dbmaint_set_rule('slot_retained_bytes', 'critical', '>', 10, '5 minutes', options => '{"escalate_after": null}');
+SELECT * FROM play('02:00', 'slot_retained_bytes', 'app', ARRAY[20, 20, 20, 'NaN', 'NaN', 'NaN', 'NaN', 20, 20, 20, 20, 20]::float8[]);
+SELECT * FROM play('02:12', 'slot_retained_bytes', 'app', ARRAY[5, 'NaN', 'NaN', 'NaN', 'NaN', 'NaN', 'NaN', 5, 5, 5]::float8[]);
 -- longer than what it has to last, and it begins anew
-SELECT * FROM play('02:30', 'cl_waiting', 'app', ARRAY[20, 20, 20, 20, 20]);
-SELECT * FROM play('02:50', 'cl_waiting', 'app', ARRAY[20, 20, 20, 20]);
-SELECT * FROM play('02:54', 'cl_waiting', 'app', ARRAY[20, 20]);
+SELECT * FROM play('02:30', 'slot_retained_bytes', 'app', ARRAY[20, 20, 20, 20, 20]);
+SELECT * FROM play('02:50', 'slot_retained_bytes', 'app', ARRAY[20, 20, 20, 20]);
+SELECT * FROM play('02:54', 'slot_retained_bytes', 'app', ARRAY[20, 20]);
 -- not known is no reading; gone is, where the source names all there are
-SELECT * FROM play('02:56', 'cl_waiting', 'app', ARRAY[NULL, NULL, NULL, NULL, NULL]::float8[]);
-SELECT state FROM dbmaint_alerts() WHERE metric = 'cl_waiting';
-SELECT * FROM play('03:01', 'cl_waiting', NULL, ARRAY[NULL, NULL, NULL, NULL, NULL]::float8[]);
+SELECT * FROM play('02:56', 'slot_retained_bytes', 'app', ARRAY[NULL, NULL, NULL, NULL, NULL]::float8[]);
+SELECT state FROM dbmaint_alerts() WHERE metric = 'slot_retained_bytes';
+SELECT * FROM play('03:01', 'slot_retained_bytes', NULL, ARRAY[NULL, NULL, NULL, NULL, NULL]::float8[]);
 SELECT resolved_because FROM dbmaint_incidents ORDER BY incident_id DESC LIMIT 1;
 
 -- hysteresis: between the two thresholds it stays as it is

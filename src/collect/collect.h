@@ -79,6 +79,9 @@ extern const int collector_count;
  */
 extern CollectorDemand collector_demand(int collector);
 
+/* What the collector has nothing to read for has no series any more. */
+extern void collector_retire(Collection *collection, int collector);
+
 /* The collectors' callbacks, one file each. */
 extern void collect_response_time(Collection *collection);
 extern void collect_activity(Collection *collection);

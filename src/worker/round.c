@@ -283,10 +283,15 @@ run_collectors(Round *round, RoundReport *report)
 		int64		missed = 0;
 
 		/* what concerns the server is due at home alone, which may move */
-		if ((collectors[c].scope == METRIC_CLUSTER && !round->home) ||
-			collector_demand(c) == DEMAND_NONE)
+		if (collectors[c].scope == METRIC_CLUSTER && !round->home)
 		{
 			slot->last_due[c] = 0;
+			continue;
+		}
+		if (collector_demand(c) == DEMAND_NONE)
+		{
+			slot->last_due[c] = 0;
+			collector_retire(&round->collection, c);
 			continue;
 		}
 		if (!collector_due(round, c, &due, &missed))
