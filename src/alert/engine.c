@@ -326,6 +326,9 @@ attend(Turn *turn)
 	if (!run_step(turn, "alerts", attend_incidents, 0))
 		return;
 	engine->attended = true;
+	if (turn->attend_failure != NULL)
+		turn->report->failures = lappend(turn->report->failures,
+										 psprintf("alerts: %s", turn->attend_failure));
 	if (due && setting_evidence_timeout_ms > 0)
 		run_step(turn, "evidence", complete_evidence, setting_evidence_timeout_ms);
 }

@@ -112,6 +112,7 @@ typedef struct Turn
 	int			count;
 	int			room;
 	int			current;		/* the one that a step is about */
+	char	   *attend_failure; /* of one that was attended to, or NULL */
 	AlertReport *report;
 } Turn;
 

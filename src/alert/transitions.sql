@@ -305,32 +305,43 @@ $$;
 COMMENT ON FUNCTION dbmaint_attend_incident(bigint, timestamptz) IS
 'Does what is due about an incident: the beginning or end of a silence, the notifications that one held back, escalation, reminder';
 
-CREATE FUNCTION dbmaint_attend_incidents(at timestamptz, every_one boolean)
-RETURNS timestamptz
+CREATE FUNCTION dbmaint_attend_incidents(at timestamptz, every_one boolean,
+    OUT next_at timestamptz, OUT left_over boolean, OUT failure text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     mine CONSTANT oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
-    i record;
+    incident bigint;
 BEGIN
-    FOR i IN
+    left_over := false;
+    FOREACH incident IN ARRAY ARRAY(
         SELECT n.incident_id FROM @extschema@.dbmaint_incidents AS n
          WHERE n.database_oid = mine
            AND (n.attention_at <= $1
                 OR every_one AND n.state = 'firing'
                    AND (n.silenced <> (@extschema@.dbmaint_silenced_until(n.metric, n.instance, $1) IS NOT NULL)
                         OR (n.notified_at IS NULL OR n.told_severity <> n.severity) AND NOT n.silenced))
-         ORDER BY n.incident_id
-    LOOP
-        PERFORM @extschema@.dbmaint_attend_incident(i.incident_id, $1);
+         ORDER BY n.incident_id) LOOP
+        -- somebody who takes one on, in a transaction that lasts, keeps no other one waiting
+        PERFORM FROM @extschema@.dbmaint_incidents AS n WHERE n.incident_id = incident FOR UPDATE SKIP LOCKED;
+        IF NOT FOUND THEN
+            left_over := true;
+            CONTINUE;
+        END IF;
+        BEGIN
+            PERFORM @extschema@.dbmaint_attend_incident(incident, $1);
+        EXCEPTION WHEN OTHERS THEN
+            left_over := true;
+            failure := coalesce(failure, format('incident %s: %s', incident, SQLERRM));
+        END;
     END LOOP;
-    RETURN (SELECT min(n.attention_at) FROM @extschema@.dbmaint_incidents AS n
-             WHERE n.database_oid = mine AND n.attention_at IS NOT NULL);
+    next_at := (SELECT min(n.attention_at) FROM @extschema@.dbmaint_incidents AS n
+                 WHERE n.database_oid = mine AND n.attention_at IS NOT NULL);
 END
 $$;
 COMMENT ON FUNCTION dbmaint_attend_incidents(timestamptz, boolean) IS
-'Does what is due about the incidents that fire; with every_one, looks whether a silence of one began or ended. Returns when something is due again. Part of a sampler''s round.';
+'Does what is due about the incidents that fire; with every_one, looks whether a silence of one began or ended. One that is locked, or fails, is left for the next time (left_over) and keeps no other; failure is the first error. next_at is when something is due again. Part of a sampler''s round.';
 
 CREATE FUNCTION dbmaint_complete_due_evidence(at timestamptz)
 RETURNS void
@@ -345,6 +356,7 @@ BEGIN
          WHERE n.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
            AND n.evidence_at > $1 - interval '1 hour'
            AND n.evidence_due_at IS NULL AND n.evidence IS NOT NULL AND n.evidence_completed_at IS NULL
+           FOR UPDATE SKIP LOCKED
     LOOP
         PERFORM @extschema@.dbmaint_complete_evidence(i.incident_id, $1);
     END LOOP;
