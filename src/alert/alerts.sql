@@ -34,8 +34,11 @@ RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('%s%s is %s, %s %s', of_metric, CASE WHEN instance <> '' THEN ' of ' || instance END,
+    SELECT format('%s%s is %s, %s%s %s', of_metric, CASE WHEN instance <> '' THEN ' of ' || instance END,
                   @extschema@.dbmaint_show_value(value, m.unit),
+                  CASE WHEN CASE comparison WHEN '>' THEN value <= threshold WHEN '>=' THEN value < threshold
+                                            WHEN '<' THEN value >= threshold ELSE value > threshold END
+                       THEN 'no longer ' END,
                   CASE comparison WHEN '>' THEN 'above' WHEN '>=' THEN 'at least'
                                   WHEN '<' THEN 'below' ELSE 'at most' END,
                   @extschema@.dbmaint_show_value(threshold, m.unit))
@@ -43,7 +46,7 @@ AS $$
       LEFT JOIN @extschema@.dbmaint_alert_metrics() AS m ON m.metric = of_metric
 $$;
 COMMENT ON FUNCTION dbmaint_alert_text(text, text, float8, text, float8) IS
-'A value and the threshold that it is beyond, in words';
+'A value and the threshold that it is beyond, or was, in words';
 
 CREATE FUNCTION dbmaint_last_reading(metric text, instance text, from_at timestamptz)
 RETURNS float8
@@ -69,6 +72,16 @@ $$;
 COMMENT ON FUNCTION dbmaint_last_reading(text, text, timestamptz) IS
 'The last reading of an instance of a metric since a time; NULL where there is none';
 
+CREATE FUNCTION dbmaint_value_now(metric text, instance text, from_at timestamptz, otherwise float8)
+RETURNS float8
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(@extschema@.dbmaint_last_reading($1, $2, $3), $4)
+$$;
+COMMENT ON FUNCTION dbmaint_value_now(text, text, timestamptz, float8) IS
+'The value of an alert to be told now: the last reading since its last transition, else the value of that';
+
 CREATE FUNCTION dbmaint_alerts(
     OUT severity text, OUT metric text, OUT instance text, OUT value float8,
     OUT threshold float8, OUT since timestamptz, OUT sustained_for interval,
@@ -86,7 +99,7 @@ AS $$
            i.actions, i.evidence, i.incident_id, i.state, i.acknowledged_at IS NOT NULL,
            i.state = 'firing' AND @extschema@.dbmaint_silenced_until(i.metric, i.instance, now()) IS NOT NULL
       FROM @extschema@.dbmaint_incidents AS i
-     CROSS JOIN LATERAL (SELECT coalesce(@extschema@.dbmaint_last_reading(i.metric, i.instance, i.updated_at), i.value)) AS v(value)
+     CROSS JOIN LATERAL (SELECT @extschema@.dbmaint_value_now(i.metric, i.instance, i.updated_at, i.value)) AS v(value)
      WHERE i.state <> 'resolved'
        AND i.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
      ORDER BY i.state, array_position(ARRAY['emergency', 'critical', 'warning'], i.severity), i.since_at, i.incident_id
@@ -187,7 +200,7 @@ AS $$
         'severity', i.severity,
         'metric', i.metric,
         'instance', i.instance,
-        'value', i.value,
+        'value', v.value,
         'unit', m.unit,
         'threshold', CASE WHEN i.threshold <> 'NaN' THEN i.threshold END,
         'comparison', i.comparison,
@@ -199,10 +212,10 @@ AS $$
                            ELSE upper(i.severity) END || ': '
             || CASE WHEN $2 = 'resolve'
                     THEN format('%s%s is %s after %s', i.metric, CASE WHEN i.instance <> '' THEN ' of ' || i.instance END,
-                                CASE i.resolved_because WHEN 'well' THEN 'well (' || @extschema@.dbmaint_show_value(i.value, m.unit) || ')'
+                                CASE i.resolved_because WHEN 'well' THEN 'well (' || @extschema@.dbmaint_show_value(v.value, m.unit) || ')'
                                                         WHEN 'gone' THEN 'gone' ELSE 'no longer watched' END,
                                 @extschema@.dbmaint_show_duration(i.resolved_at - i.since_at))
-                    ELSE @extschema@.dbmaint_alert_text(i.metric, i.instance, i.value, i.comparison, i.threshold)
+                    ELSE @extschema@.dbmaint_alert_text(i.metric, i.instance, v.value, i.comparison, i.threshold)
                          || ' for ' || @extschema@.dbmaint_show_duration($3 - i.since_at)
                          || coalesce('; ' || i.cause, '') END,
         'cause', i.cause,
@@ -215,10 +228,13 @@ AS $$
         'evidence', i.evidence)
       FROM @extschema@.dbmaint_incidents AS i
       LEFT JOIN @extschema@.dbmaint_alert_metrics() AS m ON m.metric = i.metric
+     -- of a transition the value that made it, else what is read now
+     CROSS JOIN LATERAL (SELECT CASE WHEN i.updated_at = $3 OR i.state = 'resolved' THEN i.value
+                                     ELSE @extschema@.dbmaint_value_now(i.metric, i.instance, i.updated_at, i.value) END) AS v(value)
      WHERE i.incident_id = $1
 $$;
 COMMENT ON FUNCTION dbmaint_notification_message(bigint, text, timestamptz) IS
-'What a notification about an incident says (kind: trigger, change, reminder, escalation, acknowledge, resolve), for the channels to put into their formats: the summary is one line, and nothing of it has query texts (dbmaint_evidence_texts() has). NULL where there is no such incident.';
+'What a notification about an incident says (kind: trigger, change, reminder, escalation, acknowledge, resolve), for the channels to put into their formats: the value is the one of the transition that it tells, else what was read last; the summary is one line, and nothing of it has query texts (dbmaint_evidence_texts() has). NULL where there is no such incident.';
 
 CREATE FUNCTION dbmaint_rule_states(
     OUT metric text, OUT instance text, OUT severity text, OUT state text,
@@ -264,13 +280,15 @@ REVOKE ALL ON dbmaint_alert_history FROM PUBLIC;
 GRANT SELECT ON dbmaint_alert_history TO pg_monitor;
 REVOKE ALL ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(interval),
     dbmaint_alert_text(text, text, float8, text, float8),
-    dbmaint_last_reading(text, text, timestamptz), dbmaint_alerts(),
+    dbmaint_last_reading(text, text, timestamptz),
+    dbmaint_value_now(text, text, timestamptz, float8), dbmaint_alerts(),
     dbmaint_acknowledge_alert(bigint, text, timestamptz), dbmaint_host_name(),
     dbmaint_notification_texts(jsonb),
     dbmaint_notification_message(bigint, text, timestamptz), dbmaint_rule_states() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(interval),
     dbmaint_alert_text(text, text, float8, text, float8),
-    dbmaint_last_reading(text, text, timestamptz), dbmaint_alerts(),
+    dbmaint_last_reading(text, text, timestamptz),
+    dbmaint_value_now(text, text, timestamptz, float8), dbmaint_alerts(),
     dbmaint_host_name(), dbmaint_notification_texts(jsonb),
     dbmaint_notification_message(bigint, text, timestamptz),
     dbmaint_rule_states() TO pg_monitor;
