@@ -157,35 +157,41 @@ SELECT * FROM play('11:55', 'replication_lag_bytes', 's2', ARRAY[200, 300, 400, 
 SELECT t.at - i.since_at AS after, t.kind, t.summary FROM told AS t JOIN dbmaint_incidents AS i ON i.incident_id = t.incident WHERE i.instance = 's2' ORDER BY t.n;
 SELECT value, message, threshold FROM dbmaint_alerts() WHERE instance = 's2';
 SELECT status, detail FROM dbmaint_check_alerts();
+-- rules that are changed meanwhile: the threshold, and when to remind
+SELECT dbmaint_set_rule('replication_lag_bytes', 'critical', '>=', 30, '0', 's2', '{"remind_every": null}');
+SELECT * FROM play('12:00', 'replication_lag_bytes', 's2', ARRAY[60, 60, 60, 60, 60]);
+SELECT message, threshold FROM dbmaint_alerts() WHERE instance = 's2';
+UPDATE dbmaint_alert_rules SET remind_every = '8 minutes', escalate_after = '11 minutes' WHERE instance = 's2';
+SELECT * FROM play('12:05', 'replication_lag_bytes', 's2', ARRAY[60, 60, 60, 60, 60]);
 SELECT dbmaint_drop_rule('replication_lag_bytes', NULL, 's2');
 
 -- a rule that is disabled or dropped while it fires
-SELECT * FROM play('12:00', 'longest_lock_wait_ms', '', ARRAY[1]);
+SELECT * FROM play('12:20', 'longest_lock_wait_ms', '', ARRAY[1]);
 SELECT dbmaint_set_rule('longest_lock_wait_ms', 'warning', '>', 0, '0');
 SELECT dbmaint_set_rule('longest_lock_wait_ms', 'critical', '>', 0, '0');
-SELECT * FROM play('12:01', 'longest_lock_wait_ms', '', ARRAY[1]);
+SELECT * FROM play('12:21', 'longest_lock_wait_ms', '', ARRAY[1]);
 SELECT dbmaint_disable_rule('longest_lock_wait_ms', 'critical');
-SELECT * FROM play('12:02', 'longest_lock_wait_ms', '', ARRAY[1]);
+SELECT * FROM play('12:22', 'longest_lock_wait_ms', '', ARRAY[1]);
 UPDATE dbmaint_alert_rules SET threshold = 5 WHERE metric = 'longest_lock_wait_ms';
-SELECT * FROM play('12:03', 'longest_lock_wait_ms', '', ARRAY[1, 6]);
+SELECT * FROM play('12:23', 'longest_lock_wait_ms', '', ARRAY[1, 6]);
 DELETE FROM dbmaint_alert_rules WHERE metric = 'longest_lock_wait_ms';
-SELECT * FROM play('12:05', 'longest_lock_wait_ms', '', ARRAY['NaN'::float8]);
+SELECT * FROM play('12:25', 'longest_lock_wait_ms', '', ARRAY['NaN'::float8]);
 SELECT resolved_because FROM dbmaint_incidents WHERE metric = 'longest_lock_wait_ms';
 
 -- rows that somebody deleted, a trigger on the tables, a notification that fails
 SELECT dbmaint_set_rule('idle_in_transaction_ms', 'warning', '>', 0, '0', options => '{"resolve_after": "0"}');
-SELECT * FROM play('12:10', 'idle_in_transaction_ms', '', ARRAY[1]);
+SELECT * FROM play('12:30', 'idle_in_transaction_ms', '', ARRAY[1]);
 DELETE FROM dbmaint_incidents WHERE metric = 'idle_in_transaction_ms';
-SELECT * FROM play('12:11', 'idle_in_transaction_ms', '', ARRAY[1, 0]);
+SELECT * FROM play('12:31', 'idle_in_transaction_ms', '', ARRAY[1, 0]);
 CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER trap BEFORE INSERT ON dbmaint_incidents FOR EACH ROW EXECUTE FUNCTION trap();
-SELECT * FROM play('12:13', 'idle_in_transaction_ms', '', ARRAY[1]);
+SELECT * FROM play('12:33', 'idle_in_transaction_ms', '', ARRAY[1]);
 DROP TRIGGER trap ON dbmaint_incidents;
-ALTER TABLE told ADD CONSTRAINT never CHECK (at < '2026-01-01 12:14');
-SELECT * FROM play('12:14', 'idle_in_transaction_ms', '', ARRAY[1]);
+ALTER TABLE told ADD CONSTRAINT never CHECK (at < '2026-01-01 12:34');
+SELECT * FROM play('12:34', 'idle_in_transaction_ms', '', ARRAY[1]);
 SELECT count(*) FROM dbmaint_alerts() WHERE metric = 'idle_in_transaction_ms';
 ALTER TABLE told DROP CONSTRAINT never;
-SELECT * FROM play('12:15', 'idle_in_transaction_ms', '', ARRAY[1, 0]);
+SELECT * FROM play('12:35', 'idle_in_transaction_ms', '', ARRAY[1, 0]);
 
 -- what it cannot do
 SELECT dbmaint_acknowledge_alert(NULL);

@@ -63,7 +63,7 @@ COMMENT ON COLUMN dbmaint_incidents.worst_severity IS
 COMMENT ON COLUMN dbmaint_incidents.comparison IS
 'Of the rule of that severity: the value is beyond the threshold if it is >, >=, < or <= it.';
 COMMENT ON COLUMN dbmaint_incidents.threshold IS
-'Of the rule of that severity, in the metric''s unit.';
+'Of the rule of that severity, in the metric''s unit, as the rule is now, or was when it resolved.';
 COMMENT ON COLUMN dbmaint_incidents.value IS
 'What was read at updated_at, in the metric''s unit; NULL where that was not known.';
 COMMENT ON COLUMN dbmaint_incidents.since_at IS

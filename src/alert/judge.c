@@ -11,6 +11,8 @@
  */
 #include "compat.h"
 
+#include <math.h>
+
 #include "alert/engine.h"
 #include "utils/timestamp.h"
 
@@ -169,6 +171,29 @@ add_transition(Turn *turn, Watch *watch, const AlertState *next,
 		t->limit = limits[t->severity];
 }
 
+/*
+ * Is the threshold that an open incident has another one than the rule's now?
+ * A share of a metric changes with that: only another rule counts.
+ */
+static bool
+threshold_changed(const Watch *watch, const AlertState *next,
+				  const AlertLimit *limits)
+{
+	const AlertLimit *limit;
+	const Rule *rule;
+
+	if (!watch->open || next->severity < 0)
+		return false;
+	limit = &limits[next->severity];
+	rule = watch->rules[next->severity];
+	if (rule == NULL || isnan(limit->threshold) ||
+		(rule->of_metric >= 0 && !watch->rules_anew))
+		return false;
+	return limit->threshold != watch->noted.threshold ||
+		limit->below != watch->noted.below ||
+		limit->or_equal != watch->noted.or_equal;
+}
+
 /* Takes one step of the watch's state. */
 static void
 step_watch(Turn *turn, Watch *watch, const AlertLimit *limits,
@@ -179,6 +204,8 @@ step_watch(Turn *turn, Watch *watch, const AlertLimit *limits,
 									turn->collection->at,
 									gap_us(turn, collector));
 
+	if (change == CHANGE_NONE && threshold_changed(watch, &next, limits))
+		change = CHANGE_MOVED;
 	if (change == CHANGE_NONE)
 		watch->state = next;
 	else
@@ -230,6 +257,9 @@ judge_unread(Turn *turn, Watch *watch)
 		{
 			limits[l] = watch->rules[l]->limit;
 			limits[l].watched = true;
+			/* a share of what was not read */
+			if (watch->rules[l]->of_metric >= 0)
+				limits[l].threshold = NAN;
 		}
 		judged[l] = gone ? JUDGED_WELL : JUDGED_NOT;
 	}

@@ -6,7 +6,7 @@ CREATE FUNCTION dbmaint_load_incidents(at timestamptz,
     OUT level bigint, OUT since_at timestamptz, OUT flapping boolean,
     OUT breaching_from timestamptz[], OUT well_from timestamptz[],
     OUT holding boolean[], OUT flaps int[], OUT ended_at timestamptz[],
-    OUT last_at timestamptz)
+    OUT last_at timestamptz, OUT comparison text, OUT threshold float8)
 RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -22,7 +22,8 @@ AS $$
                                               WHERE s.database_oid = i.database_oid AND s.taken_at < at),
                               (SELECT max(p."timestamp") FROM @extschema@.performance_metrics AS p
                                 WHERE p.database_oid = i.database_oid AND p."timestamp" < at))
-                ELSE greatest(i.updated_at, r.read_at) END
+                ELSE greatest(i.updated_at, r.read_at) END,
+           i.comparison, i.threshold
       FROM (SELECT DISTINCT ON (n.metric, n.instance) n.*
               FROM @extschema@.dbmaint_incidents AS n
              WHERE n.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
@@ -320,7 +321,8 @@ BEGIN
          WHERE n.database_oid = mine
            AND (n.attention_at <= $1
                 OR every_one AND n.state = 'firing'
-                   AND (n.silenced <> (@extschema@.dbmaint_silenced_until(n.metric, n.instance, $1) IS NOT NULL)
+                   AND (n.attention_at IS DISTINCT FROM @extschema@.dbmaint_next_attention(n.incident_id, $1)
+                        OR n.silenced <> (@extschema@.dbmaint_silenced_until(n.metric, n.instance, $1) IS NOT NULL)
                         OR (n.notified_at IS NULL OR n.told_severity <> n.severity) AND NOT n.silenced))
          ORDER BY n.incident_id) LOOP
         -- somebody who takes one on, in a transaction that lasts, keeps no other one waiting
@@ -341,7 +343,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_attend_incidents(timestamptz, boolean) IS
-'Does what is due about the incidents that fire; with every_one, looks whether a silence of one began or ended. One that is locked, or fails, is left for the next time (left_over) and keeps no other; failure is the first error. next_at is when something is due again. Part of a sampler''s round.';
+'Does what is due about the incidents that fire; with every_one, looks at all of them, since silences or rules were changed. One that is locked, or fails, is left for the next time (left_over) and keeps no other; failure is the first error. next_at is when something is due again. Part of a sampler''s round.';
 
 CREATE FUNCTION dbmaint_complete_due_evidence(at timestamptz)
 RETURNS void
