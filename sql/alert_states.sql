@@ -193,6 +193,15 @@ SELECT count(*) FROM dbmaint_alerts() WHERE metric = 'idle_in_transaction_ms';
 ALTER TABLE told DROP CONSTRAINT never;
 SELECT * FROM play('12:35', 'idle_in_transaction_ms', '', ARRAY[1, 0]);
 
+-- the clock was set back by a year: times of the future are of now
+SELECT dbmaint_set_rule('slot_lost', 'critical', '>=', 1, '0', options => '{"remind_every": "10 minutes", "escalate_after": "15 minutes"}');
+SELECT * FROM play('12:40', 'slot_lost', 's', ARRAY[1]);
+UPDATE dbmaint_incidents SET notified_at = '2027-01-01', escalated_at = '2027-01-01', attention_at = '2027-01-01', evidence_due_at = '2027-01-01' WHERE metric = 'slot_lost';
+SELECT left_over, failure FROM dbmaint_attend_incidents('2026-01-01 12:45', true);
+SELECT to_char(notified_at, 'YYYY HH24:MI') AS notified, to_char(escalated_at, 'YYYY HH24:MI') AS escalated, to_char(evidence_due_at, 'YYYY HH24:MI') AS evidence_due,
+       to_char(attention_at, 'YYYY HH24:MI') AS attention FROM dbmaint_incidents WHERE metric = 'slot_lost';
+SELECT * FROM play('12:50', 'slot_lost', 's', array_fill(1, ARRAY[11]));
+
 -- what it cannot do
 SELECT dbmaint_acknowledge_alert(NULL);
 SELECT dbmaint_acknowledge_alert(-1, 'x');

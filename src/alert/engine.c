@@ -327,14 +327,17 @@ attend(Turn *turn)
 	TimestampTz at = turn->collection->at;
 
 	/* what fell due before this engine was there is due now */
-	bool		due = !engine->attended ||
+	bool		due = engine->attended_at == 0 ||
 	(engine->attention_at != 0 && at >= engine->attention_at);
 
+	/* the clock was set back: no time that was set before is to be trusted */
+	if (at < engine->attended_at)
+		engine->attend_all = true;
 	if (!due && !engine->attend && !engine->attend_all)
 		return;
 	if (!run_step(turn, "alerts", attend_incidents, 0))
 		return;
-	engine->attended = true;
+	engine->attended_at = at;
 	if (turn->attend_failure != NULL)
 		turn->report->failures = lappend(turn->report->failures,
 										 psprintf("alerts: %s", turn->attend_failure));

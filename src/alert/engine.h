@@ -98,7 +98,7 @@ typedef struct Engine
 	Oid			windows_oid;
 	bool		attend;			/* something changed */
 	bool		attend_all;		/* silences, windows or rules did */
-	bool		attended;		/* once at least, which sets attention_at */
+	TimestampTz attended_at;	/* which set attention_at; 0: never */
 	TimestampTz attention_at;	/* 0: nothing needs attention */
 } Engine;
 

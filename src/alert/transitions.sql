@@ -83,17 +83,29 @@ $$;
 COMMENT ON FUNCTION dbmaint_note_incident_event(bigint, timestamptz, text, text, text) IS
 'Writes an event of an incident, with what it is now';
 
+CREATE FUNCTION dbmaint_not_after(at timestamptz, latest timestamptz)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN at > latest THEN latest ELSE at END
+$$;
+COMMENT ON FUNCTION dbmaint_not_after(timestamptz, timestamptz) IS
+'A time, or the latest one that it can be; NULL stays NULL';
+
 CREATE FUNCTION dbmaint_next_attention(incident bigint, at timestamptz)
 RETURNS timestamptz
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT least(i.evidence_due_at,
+    -- what is of the future was written before the clock was set back
+    SELECT least(@extschema@.dbmaint_not_after(i.evidence_due_at, $2 + interval '5 minutes'),
                  CASE WHEN i.state <> 'firing' THEN NULL
                       WHEN i.silenced THEN @extschema@.dbmaint_silenced_until(i.metric, i.instance, $2)
                       WHEN i.acknowledged_at IS NULL
-                      THEN least(i.notified_at + r.remind_every,
-                                 CASE WHEN i.escalation_level < 3 THEN i.escalated_at + r.escalate_after END) END)
+                      THEN least(@extschema@.dbmaint_not_after(i.notified_at, $2) + r.remind_every,
+                                 CASE WHEN i.escalation_level < 3
+                                      THEN @extschema@.dbmaint_not_after(i.escalated_at, $2) + r.escalate_after END) END)
       FROM @extschema@.dbmaint_incidents AS i
       LEFT JOIN LATERAL @extschema@.dbmaint_rule_of(i.metric, i.instance, i.severity) AS r ON true
      WHERE i.incident_id = $1
@@ -263,6 +275,13 @@ DECLARE
     rule @extschema@.dbmaint_alert_rules;
     silent boolean;
 BEGIN
+    -- the clock was set back
+    UPDATE @extschema@.dbmaint_incidents AS n
+       SET notified_at = @extschema@.dbmaint_not_after(n.notified_at, $2),
+           escalated_at = @extschema@.dbmaint_not_after(n.escalated_at, $2),
+           evidence_due_at = @extschema@.dbmaint_not_after(n.evidence_due_at, $2 + interval '5 minutes')
+     WHERE n.incident_id = incident
+       AND (n.notified_at > $2 OR n.escalated_at > $2 OR n.evidence_due_at > $2 + interval '5 minutes');
     SELECT n.* INTO i FROM @extschema@.dbmaint_incidents AS n WHERE n.incident_id = incident FOR UPDATE;
     SELECT r.* INTO rule FROM @extschema@.dbmaint_rule_of(i.metric, i.instance, i.severity) AS r;
     silent := @extschema@.dbmaint_silenced_until(i.metric, i.instance, $2) IS NOT NULL;
@@ -320,6 +339,7 @@ BEGIN
         SELECT n.incident_id FROM @extschema@.dbmaint_incidents AS n
          WHERE n.database_oid = mine
            AND (n.attention_at <= $1
+                OR every_one AND n.evidence_due_at > $1 + interval '5 minutes'
                 OR every_one AND n.state = 'firing'
                    AND (n.attention_at IS DISTINCT FROM @extschema@.dbmaint_next_attention(n.incident_id, $1)
                         OR n.silenced <> (@extschema@.dbmaint_silenced_until(n.metric, n.instance, $1) IS NOT NULL)
@@ -343,7 +363,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_attend_incidents(timestamptz, boolean) IS
-'Does what is due about the incidents that fire; with every_one, looks at all of them, since silences or rules were changed. One that is locked, or fails, is left for the next time (left_over) and keeps no other; failure is the first error. next_at is when something is due again. Part of a sampler''s round.';
+'Does what is due about the incidents that fire; with every_one, looks at all of them, since silences, rules or the clock were changed. One that is locked, or fails, is left for the next time (left_over) and keeps no other; failure is the first error. next_at is when something is due again. Part of a sampler''s round.';
 
 CREATE FUNCTION dbmaint_complete_due_evidence(at timestamptz)
 RETURNS void
@@ -370,6 +390,7 @@ COMMENT ON FUNCTION dbmaint_complete_due_evidence(timestamptz) IS
 REVOKE ALL ON FUNCTION dbmaint_load_incidents(timestamptz),
     dbmaint_last_reading_at(text, text, timestamptz, timestamptz),
     dbmaint_note_incident_event(bigint, timestamptz, text, text, text),
+    dbmaint_not_after(timestamptz, timestamptz),
     dbmaint_next_attention(bigint, timestamptz), dbmaint_tell(bigint, text, timestamptz),
     dbmaint_tell_transition(bigint, text, timestamptz),
     dbmaint_note_transition(bigint, text, text, text, timestamptz, text, text, float8, float8, timestamptz, boolean, text, jsonb, text, boolean, timestamptz[], timestamptz[], boolean[], int[], timestamptz[]),
@@ -378,4 +399,5 @@ REVOKE ALL ON FUNCTION dbmaint_load_incidents(timestamptz),
     dbmaint_complete_due_evidence(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_load_incidents(timestamptz),
     dbmaint_last_reading_at(text, text, timestamptz, timestamptz),
+    dbmaint_not_after(timestamptz, timestamptz),
     dbmaint_next_attention(bigint, timestamptz) TO pg_monitor;
