@@ -28,6 +28,17 @@ $$;
 COMMENT ON FUNCTION dbmaint_show_duration(interval) IS
 'A duration in one unit for people to read';
 
+CREATE FUNCTION dbmaint_is_beyond(value float8, comparison text, threshold float8)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE comparison WHEN '>' THEN value > threshold WHEN '>=' THEN value >= threshold
+                           WHEN '<' THEN value < threshold WHEN '<=' THEN value <= threshold END
+$$;
+COMMENT ON FUNCTION dbmaint_is_beyond(float8, text, float8) IS
+'Is a value beyond a threshold? NULL where it is not known';
+
 CREATE FUNCTION dbmaint_alert_text(of_metric text, instance text, value float8,
     comparison text, threshold float8)
 RETURNS text
@@ -36,9 +47,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT format('%s%s is %s, %s%s %s', of_metric, CASE WHEN instance <> '' THEN ' of ' || instance END,
                   @extschema@.dbmaint_show_value(value, m.unit),
-                  CASE WHEN CASE comparison WHEN '>' THEN value <= threshold WHEN '>=' THEN value < threshold
-                                            WHEN '<' THEN value >= threshold ELSE value > threshold END
-                       THEN 'no longer ' END,
+                  CASE WHEN NOT @extschema@.dbmaint_is_beyond($3, $4, $5) THEN 'no longer ' END,
                   CASE comparison WHEN '>' THEN 'above' WHEN '>=' THEN 'at least'
                                   WHEN '<' THEN 'below' ELSE 'at most' END,
                   @extschema@.dbmaint_show_value(threshold, m.unit))
@@ -216,7 +225,8 @@ AS $$
                                                         WHEN 'gone' THEN 'gone' ELSE 'no longer watched' END,
                                 @extschema@.dbmaint_show_duration(i.resolved_at - i.since_at))
                     ELSE @extschema@.dbmaint_alert_text(i.metric, i.instance, v.value, i.comparison, i.threshold)
-                         || ' for ' || @extschema@.dbmaint_show_duration($3 - i.since_at)
+                         || CASE WHEN NOT @extschema@.dbmaint_is_beyond(v.value, i.comparison, i.threshold) THEN ' after ' ELSE ' for ' END
+                         || @extschema@.dbmaint_show_duration($3 - i.since_at)
                          || coalesce('; ' || i.cause, '') END,
         'cause', i.cause,
         'actions', to_jsonb(i.actions),
@@ -279,6 +289,7 @@ COMMENT ON FUNCTION dbmaint_rule_states() IS
 REVOKE ALL ON dbmaint_alert_history FROM PUBLIC;
 GRANT SELECT ON dbmaint_alert_history TO pg_monitor;
 REVOKE ALL ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(interval),
+    dbmaint_is_beyond(float8, text, float8),
     dbmaint_alert_text(text, text, float8, text, float8),
     dbmaint_last_reading(text, text, timestamptz),
     dbmaint_value_now(text, text, timestamptz, float8), dbmaint_alerts(),
@@ -286,6 +297,7 @@ REVOKE ALL ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(i
     dbmaint_notification_texts(jsonb),
     dbmaint_notification_message(bigint, text, timestamptz), dbmaint_rule_states() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(interval),
+    dbmaint_is_beyond(float8, text, float8),
     dbmaint_alert_text(text, text, float8, text, float8),
     dbmaint_last_reading(text, text, timestamptz),
     dbmaint_value_now(text, text, timestamptz, float8), dbmaint_alerts(),
