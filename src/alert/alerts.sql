@@ -262,18 +262,22 @@ AS $$
         SELECT m.metric, @extschema@.dbmaint_last_reading_at(m.metric, ''::text, now() - interval '1 day', 'infinity'::timestamptz) AS at
           FROM @extschema@.dbmaint_metrics() AS m
          WHERE EXISTS (SELECT FROM @extschema@.dbmaint_effective_rules() AS r WHERE r.metric = m.metric)
+    ), home AS MATERIALIZED (
+        SELECT @extschema@.dbmaint_home_problem() AS problem
     )
     SELECT r.metric, r.instance, r.severity,
            CASE WHEN NOT r.enabled THEN 'disabled' WHEN f.firing > 0 THEN 'firing' WHEN f.pending > 0 THEN 'pending'
-                WHEN coalesce(s.at, c.at) IS NULL THEN 'unknown' ELSE 'inactive' END,
+                WHEN coalesce(s.at, c.at) IS NULL OR m.scope = 'cluster' AND h.problem IS NOT NULL THEN 'unknown' ELSE 'inactive' END,
            f.firing, f.pending, coalesce(s.at, c.at),
-           CASE WHEN r.enabled AND coalesce(s.at, c.at) IS NULL THEN
+           CASE WHEN r.enabled AND m.scope = 'cluster' AND h.problem IS NOT NULL THEN h.problem
+                WHEN r.enabled AND coalesce(s.at, c.at) IS NULL THEN
                 CASE WHEN m.scope = 'cluster' THEN 'Not read here: there is none, it is not reported, or another database is the home database.'
                      ELSE 'Not read: there is none, or it is not reported.' END END
       FROM @extschema@.dbmaint_effective_rules() AS r
       LEFT JOIN @extschema@.dbmaint_alert_metrics() AS m ON m.metric = r.metric
       LEFT JOIN read AS s ON s.metric = r.metric
       LEFT JOIN column_read AS c ON c.metric = r.metric
+     CROSS JOIN home AS h
      CROSS JOIN LATERAL (
            SELECT count(*) FILTER (WHERE i.state = 'firing')::int AS firing,
                   count(*) FILTER (WHERE i.state = 'pending')::int AS pending
@@ -284,7 +288,7 @@ AS $$
      ORDER BY r.metric COLLATE "C", r.instance COLLATE "C", array_position(ARRAY['warning', 'critical', 'emergency'], r.severity)
 $$;
 COMMENT ON FUNCTION dbmaint_rule_states() IS
-'Each rule and how it stands: firing, pending, inactive, disabled, or unknown where its metric has no readings; how many alerts it has; when the metric was read last (of what has instances up to a day before, else within the last day)';
+'Each rule and how it stands: firing, pending, inactive, disabled, or unknown where its metric has no readings or nobody reads it any more; how many alerts it has; when the metric was read last (of what has instances up to a day before, else within the last day)';
 
 REVOKE ALL ON dbmaint_alert_history FROM PUBLIC;
 GRANT SELECT ON dbmaint_alert_history TO pg_monitor;

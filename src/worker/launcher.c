@@ -70,6 +70,7 @@ typedef struct Launcher
 	int			capacity;		/* children that there were then */
 	bool		warned_slots;
 	bool		warned_memory;
+	char		warned_home[NAMEDATALEN];	/* a home database that is none */
 } Launcher;
 
 static void
@@ -514,10 +515,34 @@ launcher_wait(TimestampTz until, uint32 wait_event)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/* Says once that what concerns the server has nobody to read it. */
+static void
+check_home(Launcher *launcher)
+{
+	const DatabaseList *databases = &launcher->databases;
+	bool		found = !setting_enabled || setting_home_database[0] == '\0';
+
+	for (int i = 0; i < databases->wanted_count && !found; i++)
+		found = strcmp(NameStr(databases->wanted[i].name), setting_home_database) == 0;
+	if (found)
+		launcher->warned_home[0] = '\0';
+	else if (strcmp(launcher->warned_home, setting_home_database) != 0)
+	{
+		strlcpy(launcher->warned_home, setting_home_database, NAMEDATALEN);
+		ereport(WARNING,
+				(errcode(ERRCODE_UNDEFINED_DATABASE),
+				 errmsg("dbmaint.home_database names \"%s\", which is no database that is sampled",
+						setting_home_database),
+				 errdetail("Nobody reads what concerns the whole server, and no alert on it fires."),
+				 errhint("Name a database that is sampled, or none for the first one, and reload.")));
+	}
+}
+
 static void
 scan(Launcher *launcher)
 {
 	databases_scan(&launcher->databases);
+	check_home(launcher);
 	launcher->candidates =
 		MemoryContextAlloc(launcher->databases.context, sizeof(Candidate) *
 						   CHILD_KINDS * Max(launcher->databases.wanted_count, 1));

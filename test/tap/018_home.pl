@@ -66,13 +66,26 @@ my $commits = $node->safe_psql('postgres', $turns);
 ok(sampled_again($node, 'b', 4), 'some seconds pass');
 cmp_ok($node->safe_psql('postgres', $turns) - $commits, '<', 200, 'in which it rests between rounds');
 
+my $position = log_position($node);
 set_home('nosuch');
 ok($node->poll_query_until($_, 'SELECT total_connections IS NULL FROM dbmaint_samples ORDER BY "timestamp" DESC LIMIT 1'),
 	"no such database: nobody, not $_") foreach qw(a b);
 ok(sampled_again($node, 'b', 3), 'some seconds pass');
 alerts_are('b', 'firing', 'where nobody reads it, what fires is not gone');
+foreach (qw(a b))
+{
+	like($node->safe_psql($_, q{SELECT status || ' ' || detail FROM dbmaint_health() WHERE check_name = 'sampler'}),
+		qr/^critical dbmaint\.home_database names "nosuch", and there is no such database: .*Name a database/, "health in $_ says so, and what to do");
+}
+is($node->safe_psql('a', q{SELECT DISTINCT state, detail ~ '"nosuch"' FROM dbmaint_rule_states() WHERE metric IN ('total_connections', 'free_connections')}),
+	'unknown|t', 'the rules on the server are not called inactive');
+is(scalar(() = log_since($node, $position) =~ /WARNING:.*dbmaint\.home_database names "nosuch"/g), 1, 'the log says it once');
+set_home('template1');
+ok($node->poll_query_until('a', q{SELECT detail ~ '^dbmaint.home_database names "template1", where the extension is not installed' FROM dbmaint_check_sampler()}),
+	'nor does one that is not sampled go unnoticed');
 set_home('');
 ok(home_is('a', 'b', 'postgres'), 'none named: the first one again');
+is($node->safe_psql('a', q{SELECT status FROM dbmaint_check_sampler()}), 'ok', 'and all is well');
 is($node->safe_psql('a', 'SELECT count(*) FROM dbmaint_samples WHERE wal_bytes < 0 OR checkpoints_timed < 0'), '0', 'what was not read meanwhile makes no nonsense');
 
 # the home goes
