@@ -200,6 +200,7 @@ prune_slots(Launcher *launcher)
 		{
 			bool		errands = dismiss_errands(slot, wake);
 
+			slot->allowed_at = 0;
 			if (slot->pid != 0)
 			{
 				slot->leave = true;
@@ -229,6 +230,20 @@ prune_slots(Launcher *launcher)
 }
 
 /*
+ * Keeps since when the database's sampler is to run, so that nobody calls it
+ * late for the time before.  The caller holds the lock.
+ */
+static void
+note_allowed(DatabaseSlot *slot, TimestampTz now)
+{
+	if (slot->state == DATABASE_ABSENT || leave_wanted(slot->database_oid))
+		slot->allowed_at = 0;
+	/* of the future: the clock was set back */
+	else if (slot->allowed_at == 0 || slot->allowed_at > now)
+		slot->allowed_at = now;
+}
+
+/*
  * When the database's sampler should start: DT_NOEND if it should not.  A new
  * database gets its slot here.
  */
@@ -238,13 +253,12 @@ sampler_time(Launcher *launcher, Oid database_oid, TimestampTz now)
 	DatabaseSlot *slot;
 	TimestampTz due = now;
 
-	if (has_child(launcher, database_oid, SAMPLER))
-		return DT_NOEND;
-
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	slot = shared_slot_claim(database_oid);
-	if (slot == NULL || slot->pid != 0 || slot->state == DATABASE_ABSENT ||
-		leave_wanted(database_oid))
+	if (slot != NULL)
+		note_allowed(slot, now);
+	if (slot == NULL || slot->pid != 0 || slot->allowed_at == 0 ||
+		has_child(launcher, database_oid, SAMPLER))
 		due = DT_NOEND;
 	else if (slot->state == DATABASE_FAILING)
 		due = slot->retry_at;

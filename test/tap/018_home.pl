@@ -86,6 +86,33 @@ ok($node->poll_query_until('a', q{SELECT detail ~ '^dbmaint.home_database names 
 set_home('');
 ok(home_is('a', 'b', 'postgres'), 'none named: the first one again');
 is($node->safe_psql('a', q{SELECT status FROM dbmaint_check_sampler()}), 'ok', 'and all is well');
+
+# Who is late: the home says it of all, once, and of nobody for a time in which
+# he was not to run.
+$node->safe_psql($_, q{
+SELECT dbmaint_drop_rule('sampler_late_ratio');
+SELECT dbmaint_set_rule('sampler_late_ratio', 'warning', '>', 6, '0', options => '{"resolve_after": "0"}')}) foreach qw(a b);
+my $late = q{SELECT string_agg(concat_ws(' ', instance, state, resolved_because), ', ' ORDER BY incident_id) FROM dbmaint_incidents WHERE metric = 'sampler_late_ratio'};
+$node->safe_psql('b', 'DROP EXTENSION dbmaint');
+sleep 9;
+$node->safe_psql('b', 'CREATE EXTENSION dbmaint');
+ok(sampled_again($node, 'b', 3), 'the extension of b goes and comes again');
+$node->safe_psql('postgres', 'ALTER SYSTEM SET dbmaint.enabled = off');
+$node->reload;
+$node->poll_query_until('postgres', q{SELECT count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'dbmaint sampler'}) or die;
+sleep 9;
+$node->safe_psql('postgres', 'ALTER SYSTEM SET dbmaint.enabled = on');
+$node->reload;
+ok(sampled_again($node, $_, 3), "nothing is sampled for a while: $_ is again") foreach qw(a b);
+is($node->safe_psql('a', $late), '', 'which makes nobody late');
+
+my $version = $node->data_dir . '/base/' . $node->safe_psql('b', 'SELECT oid FROM pg_database WHERE datname = current_database()') . '/PG_VERSION';
+rename($version, "$version.away") or die "cannot rename $version: $!";
+$node->safe_psql('postgres', q{SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE backend_type = 'dbmaint sampler' AND datname = 'b'});
+ok($node->poll_query_until('a', "SELECT ($late) = 'b firing'"), 'a sampler that cannot run is late');
+rename("$version.away", $version) or die "cannot rename $version.away: $!";
+ok($node->poll_query_until('a', "SELECT ($late) = 'b resolved well'"), 'until it runs again');
+is($node->safe_psql('b', $late), '', 'which b itself does not tell as well');
 is($node->safe_psql('a', 'SELECT count(*) FROM dbmaint_samples WHERE wal_bytes < 0 OR checkpoints_timed < 0'), '0', 'what was not read meanwhile makes no nonsense');
 
 # the home goes
