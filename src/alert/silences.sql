@@ -104,7 +104,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_silence(text, text, timestamptz, text, timestamptz) IS
-'Lets the alerts of a metric and an instance (names, or patterns with *) notify nobody until a time; returns the number of the silence, for dbmaint_end_silence(). They are watched all the same, and one that still fires then notifies at the end.';
+'Lets the alerts of a metric and an instance (names, or patterns with *) notify nobody until a time; returns the number of the silence, for dbmaint_end_silence(). They are watched all the same, and one that still fires then notifies at the end, if it did not before or has another severity now.';
 
 CREATE FUNCTION dbmaint_end_silence(silence_id bigint, at timestamptz DEFAULT now())
 RETURNS void
