@@ -144,6 +144,12 @@ extern Size object_reading_named(ReadingIndex *index, uint32 name_hash);
  */
 extern int64 relation_file_bytes(Oid tablespace, Oid filenode);
 
+/*
+ * As pg_total_relation_size(), of a table that is open and locked: all forks,
+ * with its TOAST table and indexes.  Locks nothing more.
+ */
+extern int64 relation_total_bytes(Relation rel);
+
 /* take.c: the two collectors' work, inside a step */
 extern void object_take_snapshot(const ObjectKind *kind,
 								 Collection *collection);

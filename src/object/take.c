@@ -298,7 +298,10 @@ find_predecessors(Taking *taking)
 		{
 			const ObjectEntry *before = object_reading_entry(taking->before.data, change->before);
 
-			/* seen while it was built; another one that is renamed goes on as it is */
+			/*
+			 * seen while it was built; another one that is renamed goes on as
+			 * it is
+			 */
 			entry_values(before, had, taking->value_count);
 			if (before->name_hash == entry->name_hash || had[0] != 0)
 				continue;
