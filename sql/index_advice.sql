@@ -119,4 +119,16 @@ SELECT regexp_split_to_table(statement, '(?<=;) ') FROM dbmaint_invalid_indexes(
 \set ECHO all
 SELECT count(*) FROM dbmaint_invalid_indexes();
 SELECT indisvalid FROM pg_index WHERE indexrelid = 'odd_k'::regclass;
+-- names that look like the rest of the statement
+CREATE ROLE index_advice_low;
+CREATE TABLE "p USING x" (a int) PARTITION BY LIST (a);
+CREATE TABLE "p1 USING x" PARTITION OF "p USING x" FOR VALUES IN (1) PARTITION BY LIST (a);
+CREATE INDEX "i USING btree (a); ALTER ROLE index_advice_low SUPERUSER; --" ON ONLY "p USING x" (a);
+SELECT regexp_replace(statement, '_\d+_idx', '_N_idx', 'g') AS statement FROM dbmaint_invalid_indexes();
+\set ECHO none
+SELECT regexp_split_to_table(statement, ';(?= ALTER INDEX)') FROM dbmaint_invalid_indexes() \gexec
+\set ECHO all
+SELECT count(*), (SELECT r.rolsuper FROM pg_roles AS r WHERE r.rolname = 'index_advice_low') AS rolsuper FROM dbmaint_invalid_indexes();
+DROP TABLE "p USING x";
+DROP ROLE index_advice_low;
 DROP EXTENSION dbmaint;

@@ -189,21 +189,30 @@ DECLARE
     p record;
     i record;
     definition text;
+    head text;
     name text;
 BEGIN
     SELECT n.nspname, c.relname, c.relkind INTO p
       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
      WHERE c.oid = partition;
-    SELECT n.nspname, c.relname, x.indisunique INTO i
+    SELECT n.nspname, c.relname, x.indisunique, t.relname AS tablename INTO i
       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
       JOIN pg_index AS x ON x.indexrelid = c.oid
+      JOIN pg_class AS t ON t.oid = x.indrelid
      WHERE c.oid = parent_index;
     -- the server's own text of a definition locks the table
     BEGIN
-        definition := substring(pg_get_indexdef(parent_index) FROM ' USING .*$');
+        definition := pg_get_indexdef(parent_index);
     EXCEPTION WHEN OTHERS THEN
         RETURN NULL;
     END;
+    -- names may hold any text, so what is cut off is known to the letter
+    head := format('CREATE %sINDEX %I ON ONLY %I.%I USING ',
+                   CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, i.relname, i.nspname, i.tablename);
+    IF starts_with(definition, head) IS NOT TRUE THEN
+        RETURN NULL;
+    END IF;
+    definition := ' USING ' || substr(definition, length(head) + 1);
     name := format('%s_%s_idx', left(p.relname, 32), parent_index);
     RETURN format('CREATE %sINDEX %s%I ON %I.%I%s; ALTER INDEX %I.%I ATTACH PARTITION %I.%I;',
                   CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END,
@@ -213,7 +222,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_create_partition_index(oid, oid) IS
-'The statements that give a partition the index that a partitioned one lacks; NULL where the table is locked for longer than a second';
+'The statements that give a partition the index that a partitioned one lacks; NULL where the table is locked for longer than a second, or the index is another one meanwhile';
 
 CREATE FUNCTION dbmaint_invalid_indexes(
     OUT schemaname text, OUT tablename text, OUT indexname text,
