@@ -91,6 +91,26 @@ SELECT relname FROM pg_class WHERE relname LIKE 'dup\_%' ORDER BY 1;
 CREATE INDEX parts_kv ON parts (k, v);
 CREATE INDEX parts_1_own ON parts_1 (k);
 SELECT tablename, indexname, kind, covered_by, statement FROM dbmaint_duplicate_indexes() ORDER BY 1, 2;
+-- what is needed of one partition keeps the whole
+CREATE TABLE needed (a int NOT NULL, b int) PARTITION BY RANGE (a);
+CREATE TABLE needed_1 PARTITION OF needed FOR VALUES FROM (0) TO (10);
+CREATE TABLE needed_2 PARTITION OF needed FOR VALUES FROM (10) TO (20);
+ALTER TABLE needed ADD PRIMARY KEY (a);
+CREATE UNIQUE INDEX needed_u ON needed (a);
+CREATE INDEX needed_b ON needed (b);
+CREATE INDEX needed_b2 ON needed (b);
+SELECT indexname, covered_by FROM dbmaint_duplicate_indexes() WHERE tablename LIKE 'needed%' ORDER BY 1;
+ALTER TABLE needed_1 REPLICA IDENTITY USING INDEX needed_1_a_idx;
+CLUSTER needed_2 USING needed_2_b_idx1;
+SELECT indexname, covered_by, reason FROM dbmaint_duplicate_indexes() WHERE tablename LIKE 'needed%' ORDER BY 1;
+CREATE TABLE adopted (a int NOT NULL) PARTITION BY RANGE (a);
+CREATE TABLE adopted_1 (a int NOT NULL, CONSTRAINT adopted_1_uq UNIQUE (a));
+ALTER TABLE adopted ATTACH PARTITION adopted_1 FOR VALUES FROM (0) TO (10);
+CREATE UNIQUE INDEX adopted_u ON adopted (a);
+ALTER TABLE adopted ADD PRIMARY KEY (a);
+SELECT indexname, covered_by FROM dbmaint_duplicate_indexes() WHERE tablename LIKE 'adopted%' ORDER BY 1;
+DROP TABLE needed, adopted;
+
 -- a foreign key or a replica identity keeps its index
 CREATE TABLE target (id int NOT NULL);
 CREATE UNIQUE INDEX target_one ON target (id);

@@ -117,12 +117,20 @@ DECLARE
     btree CONSTANT oid := 403;
 BEGIN
     RETURN QUERY
-    WITH indexes AS (
-        SELECT u.*, s.method, s.keys, s.descending,
+    WITH trees AS (
+        -- a partition's index that is needed keeps all that it is attached to
+        SELECT u.root_oid,
+               coalesce(min(u.needed_by) FILTER (WHERE u.needed_by <> 'its uniqueness'), min(u.needed_by)) AS needed_by
+          FROM @extschema@.dbmaint_user_index() AS u
+         GROUP BY u.root_oid
+    ), indexes AS (
+        SELECT u.index_oid, u.table_oid, u.root_oid, u.schemaname, u.tablename, u.indexname, u.relkind,
+               t.needed_by, s.method, s.keys, s.descending,
                ARRAY(SELECT d # 3 FROM unnest(s.descending) WITH ORDINALITY AS r(d, n) ORDER BY n) AS ascending,
                s.expressions, s.predicate, s.columns, s.is_unique, s.enforces, s.options,
                cardinality(s.keys) AS width
           FROM @extschema@.dbmaint_user_index() AS u
+          JOIN trees AS t ON t.root_oid = u.root_oid
           JOIN @extschema@.dbmaint_index_shape() AS s ON s.index_oid = u.index_oid
          WHERE u.valid
     ), pairs AS (
@@ -172,7 +180,7 @@ BEGIN
                             FROM @extschema@.dbmaint_user_index() AS u
                            WHERE u.root_oid = d.index_oid) AS b
      -- what covers it must stay
-     WHERE NOT EXISTS (SELECT FROM pairs AS q WHERE q.dropped = p.kept)
+     WHERE NOT EXISTS (SELECT FROM pairs AS q WHERE q.dropped = k.root_oid)
      ORDER BY b.bytes DESC, d.index_oid, p.exact DESC, k.width, k.index_oid;
 END
 $$;
