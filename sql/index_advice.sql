@@ -111,6 +111,25 @@ ALTER TABLE adopted ADD PRIMARY KEY (a);
 SELECT indexname, covered_by FROM dbmaint_duplicate_indexes() WHERE tablename LIKE 'adopted%' ORDER BY 1;
 DROP TABLE needed, adopted;
 
+-- parameters of the access method, columns beside the keys, NULLs that are equal
+CREATE TABLE param (a int, b int, c int);
+CREATE INDEX param_brin_1 ON param USING brin (a) WITH (pages_per_range = 1);
+CREATE INDEX param_brin ON param USING brin (a);
+CREATE INDEX param_brin_128 ON param USING brin (a) WITH (pages_per_range = 128, autosummarize = on);
+CREATE INDEX param_a ON param (a) WITH (fillfactor = 70);
+CREATE INDEX param_a_incl ON param (a) INCLUDE (b, c);
+CREATE INDEX param_b ON param (b);
+CREATE UNIQUE INDEX param_b_distinct ON param (b);
+CREATE UNIQUE INDEX param_b_equal ON param (b) NULLS NOT DISTINCT;
+CREATE INDEX param_c ON param (c) WITH (fillfactor = 70, deduplicate_items = off);
+CREATE INDEX param_c2 ON param (c);
+SELECT indexname, kind, covered_by, reason FROM dbmaint_duplicate_indexes() WHERE tablename = 'param' ORDER BY 1;
+DROP INDEX param_b_distinct, param_b_equal;
+CREATE UNIQUE INDEX param_b_equal ON param (b) NULLS NOT DISTINCT;
+CREATE UNIQUE INDEX param_b_distinct ON param (b);
+SELECT indexname, covered_by FROM dbmaint_duplicate_indexes() WHERE indexname LIKE 'param\_b\_%' ORDER BY 1;
+DROP TABLE param;
+
 -- a foreign key or a replica identity keeps its index
 CREATE TABLE target (id int NOT NULL);
 CREATE UNIQUE INDEX target_one ON target (id);

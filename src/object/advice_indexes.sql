@@ -78,7 +78,7 @@ COMMENT ON FUNCTION dbmaint_unused_indexes(bigint, bigint, bigint) IS
 CREATE FUNCTION dbmaint_index_shape(
     OUT index_oid oid, OUT method oid, OUT keys text[], OUT descending int[],
     OUT expressions text, OUT predicate text, OUT columns int[],
-    OUT is_unique bool, OUT enforces bool, OUT options text)
+    OUT is_unique bool, OUT enforces bool, OUT nulls_equal bool, OUT options text)
 RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -88,7 +88,8 @@ AS $$
            regexp_replace(i.indexprs::text, ' :location -?[0-9]+', '', 'g'),
            regexp_replace(i.indpred::text, ' :location -?[0-9]+', '', 'g'),
            string_to_array(i.indkey::text, ' ')::int[], i.indisunique,
-           i.indisunique AND i.indimmediate, o.options
+           i.indisunique AND i.indimmediate, i.indisunique AND i.indnullsnotdistinct,
+           concat_ws(' ', o.options, p.options)
       FROM pg_index AS i
       JOIN pg_class AS c ON c.oid = i.indexrelid
       CROSS JOIN LATERAL (
@@ -96,13 +97,18 @@ AS $$
                   array_agg(i.indoption[n]::int ORDER BY n) AS descending
              FROM generate_series(0, i.indnkeyatts - 1) AS n) AS k
       CROSS JOIN LATERAL (
-           SELECT concat(i.indnullsnotdistinct,
-                         string_agg(a.attnum || a.attoptions::text, ' ' ORDER BY a.attnum)) AS options
+           SELECT string_agg(a.attnum || a.attoptions::text, ' ' ORDER BY a.attnum) AS options
              FROM pg_attribute AS a
             WHERE a.attrelid = i.indexrelid AND a.attoptions IS NOT NULL) AS o
+      -- how full its pages are and when it is tidied up makes it no other index
+      CROSS JOIN LATERAL (
+           SELECT string_agg(r, ' ' ORDER BY r COLLATE "C") AS options
+             FROM unnest(c.reloptions) AS r
+            WHERE r !~ '^(fillfactor|deduplicate_items|fastupdate|gin_pending_list_limit|buffering|autosummarize)='
+              AND r <> 'pages_per_range=128') AS p
 $$;
 COMMENT ON FUNCTION dbmaint_index_shape() IS
-'What makes two indexes the same: access method; a column, operator class and collation a key; sort order a key; expressions and predicate without where in the text they stood; all columns; and options of operator classes. Reads catalogs only, so it waits for no lock.';
+'What makes two indexes the same: access method; a column, operator class and collation a key; sort order a key; expressions and predicate without where in the text they stood; all columns; whether it is unique, at once, and among NULLs; and the options of operator classes and of the access method, as far as they change what it is. Reads catalogs only, so it waits for no lock.';
 
 CREATE FUNCTION dbmaint_duplicate_indexes(
     OUT schemaname text, OUT tablename text, OUT indexname text,
@@ -127,7 +133,7 @@ BEGIN
         SELECT u.index_oid, u.table_oid, u.root_oid, u.schemaname, u.tablename, u.indexname, u.relkind,
                t.needed_by, s.method, s.keys, s.descending,
                ARRAY(SELECT d # 3 FROM unnest(s.descending) WITH ORDINALITY AS r(d, n) ORDER BY n) AS ascending,
-               s.expressions, s.predicate, s.columns, s.is_unique, s.enforces, s.options,
+               s.expressions, s.predicate, s.columns, s.enforces, s.nulls_equal, s.options,
                cardinality(s.keys) AS width
           FROM @extschema@.dbmaint_user_index() AS u
           JOIN trees AS t ON t.root_oid = u.root_oid
@@ -135,12 +141,15 @@ BEGIN
          WHERE u.valid
     ), pairs AS (
         SELECT d.index_oid AS dropped, k.index_oid AS kept, d.width = k.width AS exact,
-               d.descending <> k.descending[:d.width] AS backwards
+               d.descending <> k.descending[:d.width] AS backwards,
+               NOT d.columns @> k.columns AS wider
           FROM indexes AS d
           JOIN indexes AS k ON k.table_oid = d.table_oid AND k.index_oid <> d.index_oid
            AND k.method = d.method
            AND k.keys[:d.width] = d.keys
            AND k.relkind = d.relkind
+           -- who takes NULLs for equal refuses what others refuse, and more
+           AND (k.nulls_equal OR NOT d.nulls_equal)
          -- a partition's index goes with its parent's
          WHERE d.root_oid = d.index_oid
            AND (d.width = k.width OR d.method = btree)
@@ -157,6 +166,9 @@ BEGIN
            -- of two that are the same in all of this, one has to stay
            AND (d.width < k.width
                 OR NOT (d.columns @> k.columns)
+                OR k.nulls_equal AND NOT d.nulls_equal
+                -- nobody can drop one partition's alone
+                OR k.root_oid <> k.index_oid
                 OR d.needed_by IS NULL AND k.needed_by IS NOT NULL
                 OR d.needed_by = 'its uniqueness' AND k.needed_by <> 'its uniqueness'
                 OR d.needed_by IS NOT DISTINCT FROM k.needed_by AND d.index_oid > k.index_oid)
@@ -166,11 +178,12 @@ BEGIN
            CASE WHEN p.exact THEN 'exact' ELSE 'prefix' END,
            format('%I', k.indexname), b.bytes,
            concat_ws(' ',
-               CASE WHEN p.exact THEN format('%I does the same', k.indexname)
+               CASE WHEN p.exact AND p.wider THEN format('%I has the same keys and further columns', k.indexname)
+                    WHEN p.exact THEN format('%I does the same', k.indexname)
                     ELSE format('%I begins with the same columns', k.indexname) END
                || CASE WHEN p.backwards THEN ', read backwards' ELSE '' END
                || CASE WHEN k.needed_by IS NOT NULL THEN format(', and %s needs it.', k.needed_by) ELSE '.' END,
-               CASE WHEN NOT p.exact THEN 'It is larger, so a query that scans much of the index reads more.' END),
+               CASE WHEN NOT p.exact OR p.wider THEN 'It is larger, so a query that scans much of the index reads more.' END),
            CASE WHEN d.relkind = 'I' THEN format('DROP INDEX %I.%I;', d.schemaname, d.indexname)
                 ELSE format('DROP INDEX CONCURRENTLY %I.%I;', d.schemaname, d.indexname) END
       FROM pairs AS p
@@ -185,7 +198,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_duplicate_indexes() IS
-'Indexes that another valid index of the same table makes superfluous, largest first. kind is exact (the same keys), or prefix (a B-tree that begins with its keys). Compared are access method, operator classes and their options, collations, sort order (as it is, or backwards throughout), expressions, predicate, and columns (those of INCLUDE must be in the other one, too). Never one that a constraint, a foreign key, a replica identity or CLUSTER needs; a unique one only if the other enforces the same. covered_by is never listed itself.';
+'Indexes that another valid index of the same table makes superfluous, largest first. kind is exact (the same keys), or prefix (a B-tree that begins with its keys). Compared are access method and operator classes with their options, collations, sort order (as it is, or backwards throughout), expressions, predicate, and columns (those of INCLUDE must be in the other one, too). Never one that a constraint, a foreign key, a replica identity or CLUSTER needs; a unique one only if the other enforces the same. What is needed of one partition keeps the whole of a partitioned index. covered_by is never listed itself.';
 
 CREATE FUNCTION dbmaint_create_partition_index(parent_index oid, partition oid)
 RETURNS text
