@@ -1,6 +1,7 @@
 -- Indexes to drop and to repair: what is named, and what must never be.
 CREATE EXTENSION dbmaint;
 SET enable_seqscan = off;
+SET jit = off;
 
 -- unused: not below the traffic floor, and nothing that is needed
 CREATE TABLE busy (id int PRIMARY KEY, u int UNIQUE, a int, b int, c int, d int NOT NULL, e int);
@@ -26,7 +27,9 @@ INSERT INTO child VALUES (1, 1);
 CREATE TEMPORARY TABLE mine (id int);
 CREATE INDEX mine_id ON mine (id);
 SELECT pg_stat_force_next_flush();
-DO $$
+-- reads count from when a snapshot first saw the index
+SELECT FROM dbmaint_run_due(now() - interval '3 hours') WHERE collector = 'none';
+CREATE PROCEDURE read_all() LANGUAGE plpgsql AS $$
 DECLARE
     n int;
 BEGIN
@@ -38,13 +41,28 @@ BEGIN
     END LOOP;
 END
 $$;
+CALL read_all();
 SELECT pg_stat_force_next_flush();
+SELECT count(*) FROM dbmaint_unused_indexes(0, 1);
+CREATE INDEX busy_new ON busy (d, a);
+SELECT FROM dbmaint_run_due(now() - interval '2 hours') WHERE collector = 'none';
+CREATE INDEX busy_newest ON busy (d, b);
 SELECT schemaname, tablename, indexname, idx_scan, table_scans >= 20 AS scans, table_writes >= 1 AS writes,
-       index_bytes > 0 AS bytes, regexp_replace(reason, 'read \d+ times since.*?(began|\+00)', 'read N times since T') AS reason, statement
+       index_bytes > 0 AS bytes, regexp_replace(reason, 'read \d+ times since.*? UTC', 'read N times since T') AS reason, statement
   FROM dbmaint_unused_indexes(0, 20) ORDER BY indexname;
 SELECT count(*) FROM dbmaint_unused_indexes();
 SELECT indexname, idx_scan > 0 AS scanned FROM dbmaint_unused_indexes(1000000, 20) WHERE tablename IN ('busy', 'parts') ORDER BY 1;
 SELECT count(*) FROM dbmaint_unused_indexes(0, 20, 1000000000);
+-- a new index is judged by what was read since it was there
+SELECT indexname, table_scans, counted_from BETWEEN now() - interval '2 hours 1 minute' AND now() - interval '1 hour 59 minutes' AS since FROM dbmaint_unused_indexes(0, 0) WHERE indexname LIKE 'busy_new%';
+CALL read_all();
+SELECT pg_stat_force_next_flush();
+SELECT FROM dbmaint_run_due(now() - interval '1 hour') WHERE collector = 'none';
+SELECT indexname, table_scans >= 20 AS scans FROM dbmaint_unused_indexes(0, 20) WHERE indexname LIKE 'busy_new%';
+-- what snapshots saw used is no less so where the server began anew
+SELECT pg_stat_reset();
+SELECT indexname, idx_scan FROM dbmaint_unused_indexes(0, 20) WHERE tablename = 'busy' ORDER BY 1;
+DROP INDEX busy_new, busy_newest;
 SELECT dbmaint_unused_indexes(NULL);
 SELECT dbmaint_unused_indexes(-1);
 -- the statements run

@@ -18,9 +18,6 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
-    database_reset CONSTANT timestamptz := (
-        SELECT pg_stat_get_db_stat_reset_time(d.oid) FROM pg_database AS d
-         WHERE d.datname = current_database());
     standbys bigint;
 BEGIN
     IF max_scans IS NULL OR min_table_scans IS NULL OR min_bytes IS NULL
@@ -34,23 +31,25 @@ BEGIN
     RETURN QUERY
     WITH indexes AS (
         -- a partition's index can be dropped with all of them only
-        SELECT u.root_oid, sum(s.idx_scan)::bigint AS scans, max(s.last_idx_scan) AS used_at,
-               max(greatest(database_reset, s.stats_reset)) AS since,
-               sum(t.seq_scan + t.idx_scan)::bigint AS reads,
+        SELECT u.root_oid, max(s.last_idx_scan) AS used_at, min(o.known_from) AS since,
+               -- statistics may have begun anew, and snapshots are not of this moment
+               sum(greatest(s.idx_scan, o.index_scans))::bigint AS scans,
+               sum(coalesce(o.table_scans, 0))::bigint AS reads,
                sum(t.n_tup_ins + t.n_tup_upd + t.n_tup_del)::bigint AS writes,
                sum(u.bytes)::bigint AS bytes,
                bool_and(u.valid) AS valid, bool_or(u.needed_by IS NOT NULL) AS needed
           FROM @extschema@.dbmaint_user_index() AS u
           JOIN @extschema@.dbmaint_index_statistics() AS s ON s.index_oid = u.index_oid
           JOIN @extschema@.dbmaint_table_statistics() AS t ON t.table_oid = u.table_oid
+          LEFT JOIN @extschema@.dbmaint_observed_use('-infinity'::timestamptz) AS o ON o.index_oid = u.index_oid
          GROUP BY u.root_oid
     )
     SELECT u.schemaname, u.tablename, u.indexname, i.scans, i.used_at, i.since,
            i.reads, i.writes, i.bytes,
            concat_ws(' ',
-               format('%s while its table was read %s times%s.',
+               format('%s while its table was read %s times since %s.',
                       CASE WHEN i.scans = 0 THEN 'Not used' ELSE format('Used %s times', i.scans) END,
-                      i.reads, coalesce(' since ' || date_trunc('second', i.since), ' since the statistics began')),
+                      i.reads, date_trunc('second', i.since)),
                CASE WHEN f.names IS NOT NULL THEN
                    format('It finds the rows of the foreign key %s when referenced rows are deleted or their key changes.', f.names) END,
                CASE WHEN x.indexprs IS NOT NULL THEN
@@ -68,12 +67,12 @@ BEGIN
                 WHERE k.contype = 'f' AND k.conrelid = u.table_oid AND k.conparentid = 0
                   AND x.indkey[0] = ANY (k.conkey)) AS f ON true
      WHERE i.valid AND NOT i.needed AND u.valid AND u.needed_by IS NULL
-       AND i.scans <= max_scans AND i.reads >= min_table_scans AND i.bytes >= min_bytes
+       AND i.since IS NOT NULL AND i.scans <= max_scans AND i.reads >= min_table_scans AND i.bytes >= min_bytes
      ORDER BY i.bytes DESC, 1, 2, 3;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_unused_indexes(bigint, bigint, bigint) IS
-'Indexes that were scanned at most max_scans times since counted_from, though their table was read (by sequential or index scans) at least min_table_scans times, with at least min_bytes, largest first. Never one that a constraint, a foreign key, a replica identity, CLUSTER or uniqueness needs, nor an invalid one. The index of a partitioned table is judged by all of its partitions together. last_used_at is NULL before PostgreSQL 16; counted_from is NULL where the statistics were never reset.';
+'Indexes that were scanned at most max_scans times, though their table was read (by sequential or index scans) at least min_table_scans times since counted_from, with at least min_bytes, largest first. Reads count in the snapshots that are kept, from the first one that saw the index: where there are none, or too few, nothing is named. idx_scan is the greater of what the server and the snapshots counted; table_writes is what the server counted. Never an index that a constraint, a foreign key, a replica identity, CLUSTER or uniqueness needs, nor an invalid one. The index of a partitioned table is judged by all of its partitions together. last_used_at is NULL before PostgreSQL 16.';
 
 CREATE FUNCTION dbmaint_index_shape(
     OUT index_oid oid, OUT method oid, OUT keys text[], OUT descending int[],
