@@ -68,6 +68,10 @@ SELECT dbmaint_missing_indexes(-1, 10);
 SELECT dbmaint_missing_indexes(1, 0);
 SELECT * FROM dbmaint_index_gain('scanned'::regclass, '{2}', '{98}');
 
+-- what takes a lock on a user's table gives up at once
+SELECT p.proname, c AS setting FROM pg_proc AS p, unnest(p.proconfig) AS c
+ WHERE c LIKE 'lock_timeout=%' AND p.proname ~ '_(bloat_ratio|index_gain|partition_index)$' ORDER BY 1;
+
 -- planning must run no function of the owner's
 CREATE FUNCTION trap(text) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN true; END';
 CREATE ROLE index_missing_owner;

@@ -203,7 +203,7 @@ CREATE FUNCTION dbmaint_create_partition_index(parent_index oid, partition oid)
 RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '1s'
+SET lock_timeout = '10ms'
 AS $$
 DECLARE
     p record;
@@ -242,7 +242,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_create_partition_index(oid, oid) IS
-'The statements that give a partition the index that a partitioned one lacks; NULL where the table is locked for longer than a second, or the index is another one meanwhile';
+'The statements that give a partition the index that a partitioned one lacks; NULL where the table is locked, or the index is another one meanwhile';
 
 CREATE FUNCTION dbmaint_invalid_indexes(
     OUT schemaname text, OUT tablename text, OUT indexname text,

@@ -196,7 +196,7 @@ CREATE FUNCTION dbmaint_index_gain(
     OUT cost_without float8, OUT cost_with float8, OUT index_bytes bigint)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '1s'
+SET lock_timeout = '10ms'
 AS $$
 DECLARE
     home name;
@@ -246,7 +246,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_index_gain(oid, int2[], oid[]) IS
-'What the planner would pay for a filter by these columns and operators without an index on them, and with one that hypopg makes it believe in, and how large hypopg thinks it is; NULLs without hypopg, where the table is locked for over a second, or where planning could run its owner''s functions with the caller''s rights';
+'What the planner would pay for a filter by these columns and operators without an index on them, and with one that hypopg makes it believe in, and how large hypopg thinks it is; NULLs without hypopg, where the table is locked, or where planning could run its owner''s functions with the caller''s rights';
 
 CREATE FUNCTION dbmaint_missing_indexes(
     min_table_bytes bigint DEFAULT 10485760, min_seq_scans bigint DEFAULT 10,

@@ -56,7 +56,7 @@ CREATE FUNCTION dbmaint_index_bloat_ratio(index_oid oid)
 RETURNS float8
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '1s'
+SET lock_timeout = '10ms'
 AS $$
 DECLARE
     ratio float8;
