@@ -87,16 +87,17 @@ BEGIN
         END || '
            FROM (SELECT date_bin($3, s."timestamp", ''2001-01-01 00:00:00+00''::timestamptz) AS at,
                         s.%1$I::float8 AS value, s.sample_interval_ms AS ms, 1::float8 AS samples
-                   FROM @extschema@.performance_metrics AS s
+                   FROM %3$s AS s
                   WHERE s.database_oid = $4 AND s."timestamp" >= greatest($1, $5) AND s."timestamp" < $2
                  UNION ALL
                  SELECT date_bin($3, r.hour, ''2001-01-01 00:00:00+00''::timestamptz),
                         %2$s, r.sample_interval_ms, r.sample_count::float8
-                   FROM @extschema@.dbmaint_rolled_up_hours($7) AS r
+                   FROM %4$s($7) AS r
                   WHERE $6 AND r.hour >= $1
                     AND r.hour < least($2, coalesce($5, ''infinity''::timestamptz))) AS b
           WHERE b.value > ''-infinity''::float8 AND b.value < ''infinity''::float8
-          GROUP BY b.at', known.metric, coalesce(rolled_up, 'NULL::float8'))
+          GROUP BY b.at', known.metric, coalesce(rolled_up, 'NULL::float8'),
+               '@extschema@.performance_metrics'::regclass, '@extschema@.dbmaint_rolled_up_hours'::regproc)
         USING from_at, to_at, step, me, samples_from, rolled_up IS NOT NULL,
               ARRAY(SELECT d.day FROM @extschema@.dbmaint_daily_metrics AS d
                      WHERE rolled_up IS NOT NULL AND d.database_oid = me
