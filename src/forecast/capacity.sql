@@ -250,7 +250,7 @@ BEGIN
              ORDER BY l.at DESC LIMIT 1) AS last ON true
      WHERE r.used IS NOT NULL
        AND (last.at IS NULL
-            OR dbmaint_note_capacity.at >= last.at + interval '1 day'
+            OR dbmaint_note_capacity.at >= last.at + interval '24 hours'
             OR (dbmaint_note_capacity.at >= last.at + r.spacing
                 AND (r.used, r.limit_value, r.counter) IS DISTINCT FROM (last.used, last.limit_value, last.counter))
             -- the clock was set back
@@ -352,13 +352,13 @@ BEGIN
             growth_per_day := line.slope;
             IF growth_per_day > 0 THEN
                 days := greatest(limit_value - used, 0) / growth_per_day;
-                exhausted_at := CASE WHEN days <= farthest THEN as_of + days * interval '1 day' END;
+                exhausted_at := CASE WHEN days <= farthest THEN as_of + days * interval '24 hours' END;
             END IF;
             IF line.slope_high > 0 AND greatest(limit_value - used, 0) / line.slope_high <= farthest THEN
-                exhausted_earliest := as_of + (greatest(limit_value - used, 0) / line.slope_high)::float8 * interval '1 day';
+                exhausted_earliest := as_of + (greatest(limit_value - used, 0) / line.slope_high)::float8 * interval '24 hours';
             END IF;
             IF line.slope_low > 0 AND greatest(limit_value - used, 0) / line.slope_low <= farthest THEN
-                exhausted_latest := as_of + (greatest(limit_value - used, 0) / line.slope_low)::float8 * interval '1 day';
+                exhausted_latest := as_of + (greatest(limit_value - used, 0) / line.slope_low)::float8 * interval '24 hours';
             END IF;
             IF growth_per_day <= 0 THEN
                 notes := notes || 'It does not grow.'::text;
@@ -399,9 +399,9 @@ BEGIN
             END IF;
         ELSIF exhausted_at IS NOT NULL AND NOT held THEN
             status := @extschema@.dbmaint_worse_status(status,
-                CASE WHEN exhausted_at <= as_of + interval '1 day' THEN 'emergency'
-                     WHEN exhausted_at <= as_of + interval '7 days' THEN 'critical'
-                     WHEN exhausted_at <= as_of + interval '30 days' THEN 'warning' ELSE 'ok' END);
+                CASE WHEN exhausted_at <= as_of + interval '24 hours' THEN 'emergency'
+                     WHEN exhausted_at <= as_of + interval '168 hours' THEN 'critical'
+                     WHEN exhausted_at <= as_of + interval '720 hours' THEN 'warning' ELSE 'ok' END);
         END IF;
         detail := array_to_string(notes, ' ');
         RETURN NEXT;

@@ -164,14 +164,15 @@ BEGIN
 
     -- hours are told from hours of six weeks, days from days of two years
     hourly := horizon <= interval '7 days';
-    step := CASE WHEN hourly THEN interval '1 hour' ELSE interval '1 day' END;
+    -- not of days, which are 23 to 25 hours in many a session's time zone
+    step := CASE WHEN hourly THEN interval '1 hour' ELSE interval '24 hours' END;
     to_at := date_bin(step, as_of, origin);
     SELECT min(h.at), count(*), array_agg(h.at), array_agg(h.value) INTO first_at, points, times, means
       FROM @extschema@.dbmaint_metric_history(metric,
-               to_at - CASE WHEN hourly THEN interval '42 days' ELSE interval '730 days' END, to_at, step) AS h
+               to_at - CASE WHEN hourly THEN 1008 ELSE 17520 END * interval '1 hour', to_at, step) AS h
      WHERE h.value IS NOT NULL;
     slots := coalesce(extract(epoch FROM to_at - first_at) / extract(epoch FROM step), 0);
-    steps := ceil(extract(epoch FROM as_of + horizon - to_at) / extract(epoch FROM step));
+    steps := ceil(extract(epoch FROM (as_of AT TIME ZONE 'UTC' + horizon) - (to_at AT TIME ZONE 'UTC')) / extract(epoch FROM step));
     needed := greatest(least_points, ceil(steps / 3.0));
     unit := CASE WHEN known.amount AND known.unit = '1' THEN ''
                  WHEN known.unit = '1' THEN '1' ELSE known.unit END
