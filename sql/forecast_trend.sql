@@ -28,6 +28,11 @@ SELECT count(*), count(*) FILTER (WHERE abs(n.slope - o.slope) <= 1e-9 * greates
        bool_and(o.slope_low <= o.slope AND o.slope <= o.slope_high) AS within
   FROM naive AS n JOIN ours AS o USING (r);
 
+-- the more certain, the wider, up to what a number can say of certainty
+SELECT c AS confidence, t.slope, t.slope_low <= t.slope AND t.slope <= t.slope_high AS around, t.slope_high - t.slope_low >= lag(t.slope_high - t.slope_low) OVER (ORDER BY c) AS wider
+  FROM unnest(ARRAY[1e-300, 0.5, 0.95, 0.999999, 0.9999999999999999]::float8[]) AS c,
+       dbmaint_theil_sen(ARRAY(SELECT i::float8 FROM generate_series(1, 40) AS i), ARRAY(SELECT i + (i * 37 % 11)::float8 FROM generate_series(1, 40) AS i), c) AS t;
+
 -- what is no number is left out; no two places, no line
 SELECT * FROM dbmaint_theil_sen(ARRAY[1, 2, NULL, 4, 5, 'NaN']::float8[], ARRAY[1, 'infinity', 3, NULL, 5, 6]::float8[]);
 SELECT * FROM dbmaint_theil_sen(ARRAY[3, 3, 3]::float8[], ARRAY[1, 2, 3]::float8[]);

@@ -9,6 +9,7 @@
  */
 #include "forecast/trend.h"
 
+#include <float.h>
 #include <math.h>
 
 static inline void
@@ -98,7 +99,8 @@ quantile(double *v, size_t n, double p)
 double
 trend_normal_quantile(double p)
 {
-	double		tail = p < 0.5 ? p : 1 - p;
+	/* nothing is left of a tail that is next to nothing */
+	double		tail = fmax(p < 0.5 ? p : 1 - p, DBL_MIN);
 	double		t = sqrt(-2 * log(tail));
 	double		z = t - (2.515517 + t * (0.802853 + t * 0.010328)) /
 	(1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));

@@ -198,6 +198,9 @@ test_normal_quantile(void)
 	CHECK(fabs(trend_normal_quantile(0.975) - 1.959964) < 5e-4, "%g", trend_normal_quantile(0.975));
 	CHECK(fabs(trend_normal_quantile(0.5)) < 5e-4, "%g", trend_normal_quantile(0.5));
 	CHECK(fabs(trend_normal_quantile(0.001) + 3.090232) < 5e-4, "%g", trend_normal_quantile(0.001));
+	/* the ends are far, and numbers */
+	CHECK(trend_normal_quantile(1) > 8 && trend_normal_quantile(1) < 40, "%g", trend_normal_quantile(1));
+	CHECK(trend_normal_quantile(0) < -8 && trend_normal_quantile(0) > -40, "%g", trend_normal_quantile(0));
 }
 
 static void
