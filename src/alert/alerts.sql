@@ -55,9 +55,10 @@ DECLARE
     value float8;
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.dbmaint_metrics() AS m WHERE m.metric = $1) THEN
-        EXECUTE format('SELECT p.%I::float8 FROM @extschema@.performance_metrics AS p'
+        EXECUTE format('SELECT p.%I::float8 FROM %s AS p'
                        ' WHERE p."timestamp" = $1 AND p.database_oid ='
-                       '       (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())', $1)
+                       '       (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())',
+                       $1, '@extschema@.performance_metrics'::regclass)
            INTO value USING last_at;
     ELSE
         SELECT s.value INTO value
