@@ -157,6 +157,9 @@ is(sql($node, q{SELECT max(n) - min(n) <= 64 FROM (SELECT count(*) FILTER (WHERE
 ok(wait_for($node, "count(*) = 100 FROM dbmaint_outbox WHERE channel = 'busy' AND state = 'sent'"), 'so are those of a receiver');
 is(sql($node, "SELECT count(*) > 0 AND bool_and(state = 'queued') FROM dbmaint_outbox WHERE channel = 'broken'"), 't', 'what cannot be sent waits');
 unlike(slurp_file($node->logfile, $position), qr/terminated by signal|more results/, 'and the server goes on');
+sql($node, "UPDATE dbmaint_outbox SET queued_at = queued_at - interval '10 min' WHERE channel = 'broken'");
+like(sql($node, "SELECT status || ' ' || detail FROM dbmaint_health() WHERE check_name = 'alerts'"),
+	qr/^(?:warning|critical|emergency) .*Notifications wait for more than 5 minutes to be sent to broken: .*Last error: /, 'dbmaint_health() tells of what waits for long');
 sql($node, "SELECT dbmaint_drop_channel('$_')") foreach qw(busy broken), map({ "local$_" } 1 .. 4), map({ "hung$_" } 1 .. 3);
 
 # Turned off and on, changed in flight, the setting withdrawn.
