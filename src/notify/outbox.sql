@@ -322,7 +322,7 @@ AS $$
     SELECT jsonb_build_object(
         'incident', NULL, 'kind', 'test', 'state', 'test', 'severity', 'warning',
         'dedup_key', format('dbmaint/%s/%s/test/%s', (SELECT s.system_identifier FROM pg_control_system() AS s),
-                            current_database(), $1),
+                            @extschema@.dbmaint_this_database(), $1),
         'metric', 'test', 'instance', '', 'value', NULL, 'unit', NULL, 'threshold', NULL,
         'comparison', NULL, 'since', to_jsonb($2), 'at', to_jsonb($2), 'sustained_seconds', NULL,
         'summary', format('test of channel %s of dbmaint on database %s: nothing is wrong', $1, current_database()),
