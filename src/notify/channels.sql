@@ -32,7 +32,7 @@ COMMENT ON COLUMN dbmaint_channel_settings.min_severity IS
 COMMENT ON COLUMN dbmaint_channel_settings.options IS
 'The options that are no secrets.';
 COMMENT ON COLUMN dbmaint_channel_settings.enabled IS
-'Does it get new notifications, and are those that wait sent?';
+'Does it get new notifications, and are those that wait sent? The end of an alert that it was told of waits for it in any case.';
 SELECT pg_catalog.pg_extension_config_dump('dbmaint_channel_settings', 'WHERE NOT seeded');
 
 -- the runbook's warnings go to the log and to whoever listens
@@ -251,10 +251,16 @@ DECLARE
     known bool;
 BEGIN
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_channel_settings'::name);
+    PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_outbox'::name);
     IF $2 IS NULL OR NOT EXISTS (SELECT FROM @extschema@.dbmaint_channels AS c WHERE c.name = $1) THEN
         RAISE EXCEPTION 'channel "%" does not exist', $1
             USING ERRCODE = 'undefined_object', HINT = 'dbmaint_channels shows those there are.';
     END IF;
+    -- ends that waited for the channel are as good as new
+    UPDATE @extschema@.dbmaint_outbox AS o SET queued_at = clock_timestamp(), next_attempt_at = clock_timestamp()
+     WHERE $2 AND o.database_oid = @extschema@.dbmaint_this_database() AND o.channel = $1
+       AND o.state = 'queued' AND o.kind = 'resolve'
+       AND EXISTS (SELECT FROM @extschema@.dbmaint_channels AS c WHERE c.name = $1 AND NOT c.enabled);
     UPDATE @extschema@.dbmaint_channel_settings AS s SET enabled = $2
      WHERE s.name = $1 AND NOT s.seeded;
     known := FOUND;
@@ -267,7 +273,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_enable_channel(text, bool) IS
-'Turns a channel on or off. One that is off gets no new notifications; those that wait are sent when it is on again, unless they are too old by then.';
+'Turns a channel on or off. One that is off gets no new notifications, but for the ends of alerts that it was told of; what waits is sent when it is on again, ends however old they are, the rest unless it is too old by then.';
 
 CREATE FUNCTION dbmaint_drop_channel(name text)
 RETURNS void
