@@ -181,8 +181,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_build_object(
         'incident', i.incident_id,
+        -- not the database's name: a receiver must know the end of what began under another
         'dedup_key', concat_ws('/', 'dbmaint', (SELECT c.system_identifier FROM pg_control_system() AS c),
-                               current_database(), i.metric, i.instance),
+                               i.database_oid, i.metric, i.instance),
         'kind', $2,
         'state', i.state,
         'severity', i.severity,
