@@ -153,6 +153,20 @@ CREATE TABLE leafless (at date, i int) PARTITION BY RANGE (at);
 CREATE TABLE leafless_2026_01 PARTITION OF leafless FOR VALUES FROM ('2026-01-01') TO ('2026-02-01') PARTITION BY LIST (i);
 SELECT partition_name, status FROM create_future_partitions('leafless', 1, as_of => '2026-01-15 00:00+00');
 INSERT INTO leafless VALUES ('2026-02-02', 1);
+-- what is copied means the same in a session of any format and time zone
+CREATE TABLE formats (id int, at timestamptz NOT NULL, upd timestamptz, f float8, d date, CONSTRAINT modern CHECK (upd > '2020-03-04 00:00+05:30')) PARTITION BY RANGE (at);
+CREATE TABLE formats_2026_10 PARTITION OF formats FOR VALUES FROM ('2026-10-01 00:00+00') TO ('2026-11-01 00:00+00') PARTITION BY RANGE (upd);
+CREATE TABLE formats_2026_10_new PARTITION OF formats_2026_10 FOR VALUES FROM ('2020-01-01 00:00+05:30') TO (MAXVALUE) PARTITION BY RANGE (f);
+CREATE TABLE formats_2026_10_new_f PARTITION OF formats_2026_10_new FOR VALUES FROM (0.1234567890123456) TO (MAXVALUE) PARTITION BY RANGE (d);
+CREATE TABLE formats_2026_10_new_f_d PARTITION OF formats_2026_10_new_f FOR VALUES FROM ('2020-02-01') TO (MAXVALUE);
+CREATE POLICY modern ON formats_2026_10 USING (upd > '2020-05-06 00:00+05:30' AND age(upd) > '-1 year 1 day -02:03');
+SET timezone = 'Asia/Kolkata'; SET datestyle = 'SQL, DMY'; SET extra_float_digits = -10; SET intervalstyle = sql_standard;
+SELECT partition_name, status FROM create_future_partitions('formats', 1, time_zone => 'UTC', as_of => '2026-10-15 00:00+00');
+SET timezone = 'UTC'; SET datestyle = 'ISO'; RESET extra_float_digits; SET intervalstyle = postgres;
+SELECT relid, pg_get_expr(relpartbound, oid) FROM pg_partition_tree('formats_2026_11'), pg_class WHERE oid = relid;
+SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'formats_2026_11'::regclass AND contype = 'c';
+SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = 'formats_2026_11'::regclass;
+RESET timezone; RESET datestyle; RESET intervalstyle;
 
 DROP OWNED BY likeness_writer, likeness_owner CASCADE;
 DROP OWNED BY likeness_reader CASCADE;

@@ -435,7 +435,7 @@ create_sub_partitions(Likeness *likeness, const char *name, const char *quoted, 
 		if (!HeapTupleIsValid(tuple))
 			continue;
 		ReleaseSysCache(tuple);
-		bound = likeness_bound_text(part);
+		bound = likeness_bound_text(likeness->set->owner, part);
 		if (get_rel_relkind(part) == RELKIND_FOREIGN_TABLE)
 			ereport(ERROR,
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
