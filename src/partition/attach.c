@@ -9,14 +9,15 @@
  */
 #include "compat.h"
 
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_constraint.h"
-#include "commands/trigger.h"
 #include "partition/create.h"
 #include "partition/foreign.h"
 #include "partition/likeness.h"
+#include "partition/move.h"
 #include "partition/owner.h"
 #include "polite/polite.h"
 #include "storage/bufmgr.h"
@@ -69,22 +70,6 @@ count_default_rows(const PartitionSet *set, const Range *range, int64 most)
 	return rows;
 }
 
-/* Does a foreign key point at its rows? */
-static bool
-is_referenced(Oid relation)
-{
-	Relation	rel = relation_open(relation, AccessShareLock);
-	bool		referenced = false;
-
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		if (RI_FKey_trigger_type(rel->trigdesc->triggers[i].tgfoid) == RI_TRIGGER_PK)
-			referenced = true;
-	}
-	relation_close(rel, NoLock);
-	return referenced;
-}
-
 static void
 refuse_default_rows(const PartitionSet *set, const Range *range, int64 rows)
 {
@@ -104,10 +89,13 @@ judge_range(Creation *creation, Wanted *wanted)
 	PartitionSet *set = creation->set;
 	int64		rows = count_default_rows(set, &wanted->slot.range, ROWS_COUNTED + 1);
 	DefaultRows what = creation->request->default_rows;
+	char	   *obstacle = NULL;
 
 	if (rows == 0)
 		return;
-	if (what == DEFAULT_ROWS_MOVE_FEW && rows > ROWS_COUNTED)
+	if (what == DEFAULT_ROWS_MOVE || what == DEFAULT_ROWS_MOVE_FEW)
+		obstacle = move_obstacle(set->owner, set->default_partition);
+	if (what == DEFAULT_ROWS_MOVE_FEW && (rows > ROWS_COUNTED || obstacle != NULL))
 		what = DEFAULT_ROWS_SKIP;
 	switch (what)
 	{
@@ -116,12 +104,8 @@ judge_range(Creation *creation, Wanted *wanted)
 			break;
 		case DEFAULT_ROWS_MOVE:
 		case DEFAULT_ROWS_MOVE_FEW:
-			if (is_referenced(set->default_partition))
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("cannot move rows out of default partition \"%s\"", set_relation_name(set->default_partition)),
-						 errdetail("A foreign key refers to them: moving deletes them first, and what refers to them would go with them."),
-						 errhint("Drop the foreign key, move them, and add it again.")));
+			if (obstacle != NULL)
+				move_refuse(set, obstacle);
 			wanted->check = set_range_check(set, &wanted->slot.range);
 			break;
 		case DEFAULT_ROWS_SKIP:
@@ -327,20 +311,6 @@ attach_unexclude(Creation *creation)
 	drop_excluding_check(creation->set);
 }
 
-static void
-move_rows(const PartitionSet *set, Wanted *wanted)
-{
-	char	   *columns = set_written_columns(set->default_partition, "");
-	uint64		rows;
-
-	rows = owner_run(set->owner,
-					 psprintf("WITH moved AS (DELETE FROM %s WHERE %s RETURNING %s) INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM moved",
-							  set_quoted_name(set->default_partition), set_inside(set, &wanted->slot.range),
-							  columns, wanted->quoted, columns, columns));
-	wanted->status = psprintf("%s: " UINT64_FORMAT " rows moved from \"%s\"", wanted->status, rows,
-							  set_relation_name(set->default_partition));
-}
-
 /*
  * Rows that came in while the lock was waited for: they are judged as the
  * others were, only that the tables are there by now.  Returns whether the
@@ -385,8 +355,12 @@ attach_partitions(Creation *creation)
 		empty = judge_late_rows(creation);
 	for (int i = 0; has_default && i < creation->count; i++)
 	{
-		if (creation->wanted[i].check != NULL)
-			move_rows(set, &creation->wanted[i]);
+		Wanted	   *wanted = &creation->wanted[i];
+
+		if (wanted->check != NULL)
+			wanted->status = psprintf("%s: " UINT64_FORMAT " rows moved from \"%s\"", wanted->status,
+									  move_rows(set, &wanted->slot.range, wanted->quoted),
+									  set_relation_name(set->default_partition));
 	}
 	excluded = has_default && exclude_from_default(creation, empty);
 	for (int i = 0; i < creation->count; i++)
