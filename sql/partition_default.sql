@@ -31,6 +31,19 @@ SELECT partition_name, status FROM create_future_partitions('big', 4, '1 month',
 SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'big_default';
 COMMIT;
 SELECT conrelid::regclass, conname FROM pg_constraint WHERE conname IN ('dbmaint_range', 'dbmaint_excluded_ranges');
+-- the partitions beside whose rows there are share one scan, too; a CHECK that is called so is the owner's
+ALTER TABLE big_default ADD CONSTRAINT dbmaint_excluded_ranges CHECK (at < '2100-01-01') NOT VALID;
+CREATE INDEX ON big (at);
+INSERT INTO big VALUES ('2026-08-01');
+SET enable_seqscan = off;
+BEGIN;
+SELECT seq_scan AS before FROM pg_stat_xact_user_tables WHERE relname = 'big_default' \gset
+SELECT partition_name, status FROM create_future_partitions('big', 8, default_rows => 'skip', as_of => '2026-01-15 00:00+00');
+SELECT seq_scan - :before AS scans FROM pg_stat_xact_user_tables WHERE relname = 'big_default';
+COMMIT;
+RESET enable_seqscan;
+SELECT conrelid::regclass, conname, convalidated FROM pg_constraint WHERE conname ~ 'dbmaint_range|dbmaint_excluded_ranges';
+ALTER TABLE big_default DROP CONSTRAINT dbmaint_excluded_ranges;
 
 -- a default partition that is partitioned itself
 CREATE TABLE sub (at date, i int) PARTITION BY RANGE (at);

@@ -23,6 +23,9 @@
 #include "step/query.h"
 #include "utils/memutils.h"
 
+/* So many are scanned in a millisecond, on a machine of these days. */
+#define PAGES_A_MS 50
+
 /* What the steps of a run share. */
 typedef struct CreateRun
 {
@@ -82,13 +85,15 @@ cannot_move(CreateRun *run)
 /*
  * What becomes of rows of the default partition: of a few under a lock, for one
  * partition at a time; many are left for a split, where that can be.  Rows in
- * the way of one partition are no reason to go without the others.
+ * the way of one partition are no reason to go without the others, and nor is
+ * the present, which no CHECK can exclude beforehand.
  */
 static void
 choose_rows(CreateRun *run)
 {
 	CreateRequest *request = &run->base.policy.create;
 
+	request->scan_pages = setting_max_lock_wait_ms * PAGES_A_MS;
 	if (request->default_rows == DEFAULT_ROWS_ERROR || run->split)
 		request->default_rows = DEFAULT_ROWS_SKIP;
 	else if (request->default_rows == DEFAULT_ROWS_MOVE && !run->cannot_split)
@@ -99,7 +104,10 @@ choose_rows(CreateRun *run)
 	else if (request->default_rows == DEFAULT_ROWS_MOVE && cannot_move(run))
 		request->default_rows = DEFAULT_ROWS_SKIP;
 	else if (request->default_rows == DEFAULT_ROWS_MOVE)
+	{
 		request->most = 1;
+		request->scan_pages = 0;
+	}
 }
 
 static void
