@@ -399,7 +399,7 @@ copy_publications(Likeness *likeness, Relation model, const char *quoted)
 
 		if (!publication_owned_by(publication, role))
 		{
-			likeness->unpublished = name;
+			likeness->remark = psprintf("not in publication \"%s\", of which the caller must be owner", name);
 			continue;
 		}
 		initStringInfo(&sql);
