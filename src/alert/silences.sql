@@ -34,7 +34,7 @@ CREATE TABLE dbmaint_maintenance_windows (
     name text PRIMARY KEY CHECK (name <> '') CONSTRAINT dbmaint_maintenance_windows_name_length CHECK (octet_length(name) <= 1024),
     weekdays text[] NOT NULL CHECK (cardinality(weekdays) > 0),
     starts time NOT NULL CHECK (starts < time '24:00'),
-    duration interval NOT NULL CHECK (extract(epoch FROM duration) > 0 AND extract(epoch FROM duration) <= 7 * 86400),
+    duration interval NOT NULL CHECK (extract(epoch FROM duration) > 0.0 AND extract(epoch FROM duration) <= 604800.0),
     time_zone text NOT NULL,
     silences boolean NOT NULL DEFAULT true,
     enabled boolean NOT NULL DEFAULT true
