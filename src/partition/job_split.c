@@ -264,6 +264,7 @@ copy_pages(SplitRun *run)
 		job_progress("copied %u of %u pages", run->from, pages);
 		INSTR_TIME_SET_CURRENT(begin);
 		run_in_context(step_copy, run);
+		run->split.copied = run->to;
 		INSTR_TIME_SET_CURRENT(duration);
 		INSTR_TIME_SUBTRACT(duration, begin);
 		if (INSTR_TIME_GET_MILLISEC(duration) < BATCH_MS / 2)
