@@ -358,6 +358,7 @@ split_swap(const Split *split, char **original, TimestampTz *locked)
 	else
 		drop_excluding_check(set->owner, set->default_partition);
 	move_foreign_keys(split);
+	split_close(split, *original);
 	return true;
 }
 

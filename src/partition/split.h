@@ -122,6 +122,10 @@ extern bool split_follow_last(const Split *split);
  */
 extern bool split_swap(const Split *split, char **original, TimestampTz *locked);
 
+/* split_close.c: what was detached refuses to be written from then on. */
+#define SPLIT_CLOSED "dbmaint_split_closed"
+extern void split_close(const Split *split, const char *original);
+
 /*
  * Drops what a split left, but for its result: of tables that are the role's,
  * with the rights of their owner.  Also before one, after a crash.
