@@ -89,6 +89,7 @@ is($node->safe_psql('a', q{SELECT status FROM dbmaint_check_sampler()}), 'ok', '
 
 # Who is late: the home says it of all, once, and of nobody for a time in which
 # he was not to run.
+set_home('a');
 $node->safe_psql($_, q{
 SELECT dbmaint_drop_rule('sampler_late_ratio');
 SELECT dbmaint_set_rule('sampler_late_ratio', 'warning', '>', 6, '0', options => '{"resolve_after": "0"}')}) foreach qw(a b);
@@ -113,6 +114,7 @@ ok($node->poll_query_until('a', "SELECT ($late) = 'b firing'"), 'a sampler that 
 rename("$version.away", $version) or die "cannot rename $version.away: $!";
 ok($node->poll_query_until('a', "SELECT ($late) = 'b resolved well'"), 'until it runs again');
 is($node->safe_psql('b', $late), '', 'which b itself does not tell as well');
+set_home('');
 is($node->safe_psql('a', 'SELECT count(*) FROM dbmaint_samples WHERE wal_bytes < 0 OR checkpoints_timed < 0'), '0', 'what was not read meanwhile makes no nonsense');
 
 # the home goes
