@@ -127,6 +127,94 @@ like(value(q{SELECT status || ': ' || detail FROM dbmaint_health() WHERE check_n
 	'and so does the health check');
 
 #
+# A large default partition is scanned where nobody waits for it: one stray row
+# keeps its own partition from coming, and costs the others nothing.
+#
+make_months('stray', 0, 0, q{
+	CREATE TABLE stray_default PARTITION OF stray DEFAULT;
+	INSERT INTO stray SELECT '2000-01-01', 1 FROM generate_series(1, 50000);
+	INSERT INTO stray VALUES (date_trunc('month', now()) + interval '2 months 1 day', 2);
+	CREATE INDEX ON stray (at);
+	ANALYZE stray_default;
+});
+my $scans = value(q{SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'stray_default'});
+set_policy('stray', "4, default_rows => 'skip'");
+wait_for_partitions('stray', 5, 'partitions are made beside one that has rows in the default partition');
+wait_until(q{SELECT count(*) = 0 FROM dbmaint_jobs WHERE target = 'public.stray'}, 'the job is done');
+is(value(q{SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'stray_default'}) - $scans, 1, 'by one scan, which is that of VALIDATE');
+is(value(q{SELECT count(*) FROM pg_constraint WHERE conrelid = 'stray_default'::regclass AND contype = 'c'}), 0, 'no CHECK is left');
+
+# one by one, as rows are moved
+make_months('strays', 0, 0, q{
+	CREATE TABLE strays_default PARTITION OF strays DEFAULT;
+	INSERT INTO strays SELECT '2000-01-01', 1 FROM generate_series(1, 50000);
+	INSERT INTO strays VALUES (date_trunc('month', now()) + interval '2 months 1 day', 2);
+	CREATE INDEX ON strays (at);
+	ANALYZE strays_default;
+});
+$scans = value(q{SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'strays_default'});
+set_policy('strays', "4, default_rows => 'move'");
+wait_for_partitions('strays', 6, 'all are made where its rows are moved');
+wait_until(q{SELECT count(*) = 0 FROM dbmaint_jobs WHERE target = 'public.strays'}, 'the job is done');
+is(value(q{SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'strays_default'}) - $scans, 2, 'by one scan more, for the partition whose rows are moved');
+is(value(q{SELECT count(*) FROM pg_constraint WHERE conrelid = 'strays_default'::regclass AND contype = 'c'}), 0, 'no CHECK is left');
+is(value(q{SELECT count(*) FROM strays WHERE tableoid = 'strays_default'::regclass}), 50000, 'the row is moved');
+
+# Rows of now are never refused: the present is not made by a long scan.
+$node->append_conf('postgresql.conf', "dbmaint.max_lock_wait = 10ms\n");
+$node->reload;
+make_months('late', 1, 0, q{
+	CREATE TABLE late_default PARTITION OF late DEFAULT;
+	INSERT INTO late SELECT '2000-01-01', 1 FROM generate_series(1, 200000);
+	CREATE INDEX ON late (at);
+	ANALYZE late_default;
+});
+$node->safe_psql('postgres', q{
+	DO $$ BEGIN EXECUTE format('DROP TABLE late%s', to_char(now() AT TIME ZONE 'UTC', '_YYYY_MM')); END $$;
+	CREATE TABLE seen (definition text);
+	GRANT INSERT ON seen TO app;
+	CREATE FUNCTION see() RETURNS event_trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		INSERT INTO public.seen SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass('public.late_default') AND conname ~ '^dbmaint_excluded';
+	END $$;
+	CREATE EVENT TRIGGER see ON ddl_command_end EXECUTE FUNCTION see();
+});
+set_policy('late', '3');
+wait_until(q{SELECT last_error ~ 'was skipped: default partition "late_default" of \d+ MB would be scanned under a lock' FROM dbmaint_partition_health() WHERE parent_table = 'public.late'},
+	'the present is left out beside a default partition that is long to scan');
+is(partitions('late'), 5, 'and those after it are there');
+is($node->safe_psql('postgres', q{
+		DROP EVENT TRIGGER see;
+		DO $$
+		DECLARE
+			condition text;
+			met boolean;
+		BEGIN
+			FOR condition IN SELECT regexp_replace(substr(definition, 6), ' NOT VALID$', '') FROM seen LOOP
+				EXECUTE 'SELECT ' || condition || ' FROM (SELECT now() AS at) AS r' INTO met;
+				IF NOT met THEN RAISE EXCEPTION 'refused: %', condition; END IF;
+			END LOOP;
+		END $$;
+		SELECT count(*) > 1 FROM seen;
+	}), 't', 'the CHECK did not refuse rows of now at any time');
+is(value(q{SET ROLE app; SELECT count(*) FROM create_future_partitions('late', 3) WHERE status = 'created'}), 1, 'who calls the function has the present, too');
+$node->append_conf('postgresql.conf', "dbmaint.max_lock_wait = 200ms\n");
+$node->reload;
+
+# Rows that are published are not moved.
+make_months('aired', 0, 0, q{
+	CREATE TABLE aired_default PARTITION OF aired DEFAULT;
+	INSERT INTO aired VALUES (date_trunc('month', now()) + interval '1 month 1 day', 1);
+});
+$node->safe_psql('postgres', 'SET client_min_messages = error; CREATE PUBLICATION aired FOR TABLE aired WITH (publish_via_partition_root)');
+set_policy('aired', "3, default_rows => 'move'");
+wait_until(q{SELECT last_error ~ 'was skipped: default partition "aired_default" holds 1 rows' FROM dbmaint_partition_health() WHERE parent_table = 'public.aired'},
+	'published rows are not moved');
+is(partitions('aired'), 4, 'and the other partitions are there');
+is(value('SELECT count(*) FROM aired_default'), 1, 'with the row where it was');
+$node->safe_psql('postgres', 'DROP PUBLICATION aired');
+
+#
 # A transaction that goes on: nobody waits behind a detach, and it comes to
 # its end with the transaction.
 #

@@ -125,7 +125,8 @@ wait_until(q{SELECT count(*) = 5 FROM pg_inherits WHERE inhparent = 'checked'::r
 is(value(q{SELECT count(*) FROM pg_constraint WHERE conname LIKE 'dbmaint_excl%'}), 0, 'no CHECK is left');
 value(q{
 	SELECT dbmaint_set_partition_policy('checked', 4);
-	ALTER TABLE checked_default ADD CONSTRAINT dbmaint_excluded_ranges CHECK (at < '2000-01-02') NOT VALID});
+	ALTER TABLE checked_default ADD CONSTRAINT dbmaint_excluded_ranges CHECK (at < '2000-01-02') NOT VALID;
+	COMMENT ON CONSTRAINT dbmaint_excluded_ranges ON checked_default IS 'dbmaint excludes rows of partitions that are being made: 0 to 1'});
 is(run_job('partition_create', 'checked'), 'done', 'a CHECK that a crash left');
 is(value(q{SELECT count(*) FROM pg_constraint WHERE conname LIKE 'dbmaint_excl%'}), 0, 'is gone with the next run');
 is(partitions('checked'), 6, 'which makes the partition');
