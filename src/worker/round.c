@@ -11,6 +11,7 @@
 
 #include "access/xact.h"
 #include "alert/alert.h"
+#include "catalog/pg_database.h"
 #include "collect/series.h"
 #include "commands/dbcommands.h"
 #include "history/history.h"
