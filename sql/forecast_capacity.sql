@@ -141,6 +141,7 @@ INSERT INTO dbmaint_capacity_samples (database_oid, at, resource, instance, used
 SELECT d.oid, '2021-03-01 00:00+00', 'sequence', 'public.up', 77, 32767 FROM pg_database AS d WHERE d.datname = current_database();
 SET ROLE forecast_reader;
 SELECT instance, used, status, detail FROM dbmaint_capacity('30 days', '2021-03-02 00:00+00') WHERE instance IN ('public.up', 'public.down') ORDER BY 1;
+SELECT instance, used FROM dbmaint_capacity() WHERE instance IN ('public.up', 'public.down') ORDER BY 1;
 SELECT dbmaint_note_capacity(now(), true);
 RESET ROLE;
 DROP ROLE forecast_reader;

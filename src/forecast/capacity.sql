@@ -99,7 +99,7 @@ RETURNS SETOF record
 LANGUAGE C STABLE
 AS 'MODULE_PATHNAME', 'dbmaint_sequence_positions';
 COMMENT ON FUNCTION dbmaint_sequence_positions() IS
-'Where the sequences stand that the caller may read. Leaves out what is locked exclusively, gone, or another session''s; waits for nothing and keeps no lock.';
+'Where the sequences stand that the caller may read; all of them, where he has the privileges of pg_read_all_stats. Leaves out what is locked exclusively, gone, or another session''s; waits for nothing and keeps no lock.';
 
 CREATE FUNCTION dbmaint_sequence_resources(OUT resource text, OUT instance text,
     OUT used numeric, OUT limit_value numeric, OUT counter numeric, OUT detail text)
