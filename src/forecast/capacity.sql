@@ -349,7 +349,7 @@ BEGIN
                        extract(epoch FROM s.at - as_of)::float8 / 86400 AS x
                   FROM @extschema@.dbmaint_capacity_samples AS s
                  WHERE s.database_oid = mine AND s.resource = at_hand.resource AND s.instance = at_hand.instance
-                   AND s.at >= as_of - lookback AND s.at <= as_of AND (over OR s.at < measured_at)
+                   AND s.at >= greatest(as_of, '0001-01-01 00:00:00+00') - lookback AND s.at <= as_of AND (over OR s.at < measured_at)
                  ORDER BY date_bin(width, s.at, '2001-01-01 00:00:00+00'), s.at DESC) AS p;
         IF used IS NOT NULL THEN
             past.x := past.x || (extract(epoch FROM measured_at - as_of) / 86400)::float8;

@@ -110,7 +110,7 @@ BEGIN
         USING from_at, to_at, step, me, samples_from, rolled_up IS NOT NULL,
               ARRAY(SELECT d.day FROM @extschema@.dbmaint_daily_metrics AS d
                      WHERE rolled_up IS NOT NULL AND d.database_oid = me
-                       AND d.day > from_at - interval '24 hours' AND d.day < to_at
+                       AND d.day > greatest(from_at, '0001-01-01 00:00:00+00') - interval '24 hours' AND d.day < to_at
                     UNION
                     SELECT date_trunc('day', h.hour, 'UTC') FROM @extschema@.dbmaint_hourly_metrics AS h
                      WHERE rolled_up IS NOT NULL AND h.database_oid = me
