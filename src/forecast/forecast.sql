@@ -106,7 +106,7 @@ BEGIN
                     AND r.hour < least($2, coalesce($5, ''infinity''::timestamptz))) AS b
           WHERE b.value > ''-infinity''::float8 AND b.value < ''infinity''::float8
           GROUP BY b.at', known.metric, coalesce(rolled_up, 'NULL::float8'),
-               '@extschema@.performance_metrics'::regclass, '@extschema@.dbmaint_rolled_up_hours'::regproc)
+               '@extschema@.performance_metrics'::regclass, '@extschema@.dbmaint_rolled_up_hours(timestamptz[])'::regprocedure::regproc)
         USING from_at, to_at, step, me, samples_from, rolled_up IS NOT NULL,
               ARRAY(SELECT d.day FROM @extschema@.dbmaint_daily_metrics AS d
                      WHERE rolled_up IS NOT NULL AND d.database_oid = me
