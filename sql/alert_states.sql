@@ -155,6 +155,9 @@ SELECT * FROM play('12:01', 'idle_in_transaction_ms', '', ARRAY[1, 0]);
 CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER trap BEFORE INSERT ON dbmaint_incidents FOR EACH ROW EXECUTE FUNCTION trap();
 SELECT * FROM play('12:03', 'idle_in_transaction_ms', '', ARRAY[1]);
+SELECT failure FROM dbmaint_alerting();
+SELECT status, detail FROM dbmaint_health() WHERE check_name = 'alerts' \gset alerts_
+SELECT :'alerts_status' AS status, :'alerts_detail' LIKE 'The last turn of the alerts failed%has triggers%' AS told;
 DROP TRIGGER trap ON dbmaint_incidents;
 ALTER TABLE told ADD CONSTRAINT never CHECK (at < '2026-01-01 12:04');
 SELECT * FROM play('12:04', 'idle_in_transaction_ms', '', ARRAY[1]);
@@ -170,6 +173,7 @@ SELECT dbmaint_acknowledge_alert((SELECT min(incident_id) FROM dbmaint_incidents
 SELECT dbmaint_top_alerts_line('2026-01-01 08:50'), dbmaint_top_alerts_line('2026-01-01 23:00') IS NOT NULL AS now, dbmaint_top_alerts_line('2025-12-31');
 SELECT item, value, previous FROM dbmaint_report_alerts('2026-01-01', '2026-01-02', '2025-12-31', 'day');
 SELECT value ~ '^\d+ firing, \d+ pending$' AS value, status, target, detail LIKE '%See dbmaint_alerts().' AS detail FROM dbmaint_check_alerts();
+SELECT failure FROM dbmaint_alerting();
 -- how the rules stand
 SELECT DISTINCT state FROM dbmaint_rule_states();
 DROP EXTENSION dbmaint CASCADE;

@@ -14,6 +14,7 @@ SELECT * FROM dbmaint_critical_indexes();
 
 -- no history: the server's statistics
 SET enable_seqscan = off;
+SET jit = off;
 SET enable_bitmapscan = off;
 CREATE TABLE users (id int PRIMARY KEY, name text, mail text, age int);
 CREATE INDEX idx_users_name ON users (name);
@@ -53,8 +54,9 @@ SELECT counted_from BETWEEN now() - interval '3 hours 1 minute' AND now() - inte
   FROM dbmaint_index_health('1 day') WHERE indexname = 'idx_users_name';
 SELECT DISTINCT counted_by FROM dbmaint_index_health('10 minutes');
 
--- critical indexes, by name, with schema, by pattern; unused; not there
-ALTER SYSTEM SET dbmaint.critical_indexes = 'idx_users_name', 'public.idx_users_m%', 'idx_no_such', '"odd, ""name"', 'other.idx_users_age';
+-- critical indexes, by name, with schema, by pattern; unused; new; not there
+CREATE INDEX idx_users_new ON users (age, id);
+ALTER SYSTEM SET dbmaint.critical_indexes = 'idx_users_name', 'idx_users_new', 'public.idx_users_m%', 'idx_no_such', '"odd, ""name"', 'other.idx_users_age';
 SELECT pg_reload_conf();
 -- a session looks at the signal between two statements: wait for it
 \o /dev/null
@@ -64,6 +66,15 @@ SELECT $$SELECT pg_sleep(CASE current_setting('dbmaint.critical_indexes') WHEN '
 \o
 SELECT * FROM dbmaint_critical_indexes();
 SELECT indexname, status, decided_by, critical, regexp_replace(advice, '\d+ times', 'N times') AS advice FROM shown WHERE critical ORDER BY indexname;
+SELECT instance, value FROM dbmaint_object_signals(now(), false) WHERE metric = 'critical_index_efficiency' AND instance ~ '(mail|new)$' ORDER BY 1;
+-- reads count from when a snapshot first saw it
+SELECT FROM dbmaint_run_due(now() - interval '29 minutes') WHERE collector = 'none';
+SELECT indexname, status, decided_by FROM shown WHERE indexname = 'idx_users_new';
+CALL work('SELECT count(*) FROM users WHERE name = ''n'' || $1', 100);
+SELECT pg_stat_force_next_flush();
+SELECT FROM dbmaint_run_due(now() + interval '2 minutes') WHERE collector = 'none';
+SELECT indexname, status, decided_by FROM shown WHERE indexname = 'idx_users_new';
+SELECT indexname, status, decided_by FROM dbmaint_index_health('10 minutes') WHERE indexname IN ('idx_users_new', 'idx_users_mail') ORDER BY 1;
 ALTER SYSTEM RESET dbmaint.critical_indexes;
 SELECT pg_reload_conf();
 

@@ -125,6 +125,7 @@ typedef struct DatabaseSlot
 	int			alert_pending;
 	int			alert_firing;
 	double		alert_judged_ms;
+	char		alert_failure[LAST_ERROR_LENGTH];	/* of that turn */
 
 	SampleMemory samples;
 	SnapshotArea snapshots[SNAPSHOT_KINDS];

@@ -55,9 +55,10 @@ DECLARE
     value float8;
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.dbmaint_metrics() AS m WHERE m.metric = $1) THEN
-        EXECUTE format('SELECT p.%I::float8 FROM @extschema@.performance_metrics AS p'
+        EXECUTE format('SELECT p.%I::float8 FROM %s AS p'
                        ' WHERE p."timestamp" = $1 AND p.database_oid ='
-                       '       (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())', $1)
+                       '       (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())',
+                       $1, '@extschema@.performance_metrics'::regclass)
            INTO value USING last_at;
     ELSE
         SELECT s.value INTO value
@@ -180,8 +181,9 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_build_object(
         'incident', i.incident_id,
+        -- not the database's name: a receiver must know the end of what began under another
         'dedup_key', concat_ws('/', 'dbmaint', (SELECT c.system_identifier FROM pg_control_system() AS c),
-                               current_database(), i.metric, i.instance),
+                               i.database_oid, i.metric, i.instance),
         'kind', $2,
         'state', i.state,
         'severity', i.severity,

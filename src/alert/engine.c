@@ -205,7 +205,12 @@ run_step(Turn *turn, const char *what, GuardedStep step, int timeout_ms)
 	guard_run_for(what, step, turn, timeout_ms);
 
 	if (failure != NULL)
+	{
 		turn->report->failures = lappend(turn->report->failures, failure);
+		/* evidence alone has a time limit */
+		if (timeout_ms == 0)
+			turn->report->broken = failure;
+	}
 	return failure == NULL;
 }
 
@@ -290,6 +295,7 @@ static void
 store(Turn *turn)
 {
 	List	   *failures = turn->report->failures;
+	const char *broken = turn->report->broken;
 
 	if (turn->count == 0)
 		return;
@@ -302,6 +308,7 @@ store(Turn *turn)
 	if (turn->count == 1)
 		return;
 	turn->report->failures = failures;
+	turn->report->broken = broken;
 	for (turn->current = 0; turn->current < turn->count; turn->current++)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -33,9 +33,11 @@ typedef struct Arguments
 static void
 add_datum(Arguments *arguments, Oid type, Datum value, bool isnull)
 {
-	int			n = arguments->count++;
+	int			n = arguments->count;
 
-	Assert(n < (int) lengthof(arguments->types));
+	if (n >= (int) lengthof(arguments->types))
+		elog(ERROR, "more arguments than there is room for");
+	arguments->count++;
 	arguments->types[n] = type;
 	arguments->values[n] = isnull ? (Datum) 0 : value;
 	arguments->nulls[n] = isnull ? 'n' : ' ';

@@ -48,9 +48,10 @@ DECLARE
     number bigint;
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.dbmaint_metrics() AS m WHERE m.metric = $1) THEN
-        EXECUTE format('SELECT p."timestamp" FROM @extschema@.performance_metrics AS p'
+        EXECUTE format('SELECT p."timestamp" FROM %s AS p'
                        ' WHERE p.database_oid = $1 AND p."timestamp" >= $2 AND p."timestamp" < $3'
-                       '   AND p.%I IS NOT NULL ORDER BY p."timestamp" DESC LIMIT 1', $1)
+                       '   AND p.%I IS NOT NULL ORDER BY p."timestamp" DESC LIMIT 1',
+                       '@extschema@.performance_metrics'::regclass, $1)
            INTO last_at USING mine, from_at, to_at;
         RETURN last_at;
     END IF;

@@ -142,17 +142,24 @@ step_probe(void *arg)
 		errand_want(MyDatabaseId, round->errand);
 }
 
-/* Notes an error in the slot; a worker has nobody to tell but the log. */
+/* Copies a message to the slot, as far as there is room. */
 static void
-note_error(DatabaseSlot *slot, const char *message)
+copy_message(char *copy, const char *message)
 {
 	int			length = pg_mbcliplen(message, strlen(message),
 									  LAST_ERROR_LENGTH - 1);
 
+	memcpy(copy, message, length);
+	copy[length] = '\0';
+}
+
+/* Notes an error in the slot; a worker has nobody to tell but the log. */
+static void
+note_error(DatabaseSlot *slot, const char *message)
+{
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	slot->errors++;
-	memcpy(slot->last_error, message, length);
-	slot->last_error[length] = '\0';
+	copy_message(slot->last_error, message);
 	LWLockRelease(shared_state->lock);
 
 	if (AmBackgroundWorkerProcess())
@@ -409,6 +416,7 @@ run_alerts(Round *round, RoundReport *report)
 	slot->alert_pending = alerts.pending;
 	slot->alert_firing = alerts.firing;
 	slot->alert_judged_ms = alerts.judged_ms;
+	copy_message(slot->alert_failure, alerts.broken != NULL ? alerts.broken : "");
 	LWLockRelease(shared_state->lock);
 }
 

@@ -21,11 +21,11 @@ COMMENT ON FUNCTION dbmaint_run_due(timestamptz) IS
 
 CREATE FUNCTION dbmaint_alerting(
     OUT judged_at timestamptz, OUT rules int, OUT series int, OUT pending int,
-    OUT firing int, OUT judged_ms float8)
+    OUT firing int, OUT judged_ms float8, OUT failure text)
 LANGUAGE C VOLATILE
 AS 'MODULE_PATHNAME', 'dbmaint_alerting';
 COMMENT ON FUNCTION dbmaint_alerting() IS
-'The last turn of this database''s alerts: when, by how many rules that are enabled, how many readings of what has instances a turn judged at most, how many alerts are pending and firing, and how long judging took in milliseconds. NULL where there was none since the server started.';
+'The last turn of this database''s alerts: when, by how many rules that are enabled, how many readings of what has instances a turn judged at most, how many alerts are pending and firing, how long judging took in milliseconds, and what failed of loading rules and writing alerts in that turn (NULL: nothing). NULL where there was none since the server started.';
 
 REVOKE ALL ON FUNCTION dbmaint_status(), dbmaint_run_due(timestamptz), dbmaint_alerting() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_status(), dbmaint_alerting() TO pg_monitor;

@@ -243,6 +243,44 @@ wait_until(q{SELECT last_error ~ 'foreign key' FROM dbmaint_partition_health() W
 is(value('SELECT count(*) FROM bills'), 1, 'all of them');
 
 #
+# What cannot go, or where it is to go, is not detached first; the others go.
+#
+make_months('seen', 4, 3);
+my $seen = value(q{SELECT min(partition_name) FROM dbmaint_partitions('seen')});
+value("SET ROLE app; CREATE VIEW on_seen AS SELECT * FROM $seen");
+set_policy('seen', "3, interval '2 months'");
+wait_for_partitions('seen', 7, 'a partition that a view is on stays, the next one goes');
+wait_until(qq{SELECT last_error LIKE 'cannot drop partition "seen%' AND last_error LIKE '%iew public.on_seen depends on it%' FROM dbmaint_partition_health() WHERE parent_table = 'public.seen'},
+	'which is told');
+is(value(qq{SELECT relispartition FROM pg_class WHERE oid = '$seen'::regclass}), 't', 'its rows are where they were');
+$node->safe_psql('postgres', 'CREATE SCHEMA closed');
+make_months('shut', 4, 3);
+set_policy('shut', "3, interval '2 months', move_to_schema => 'closed'");
+wait_until(q{SELECT last_error LIKE 'cannot move partition "shut%" to schema "closed"%' FROM dbmaint_partition_health() WHERE parent_table = 'public.shut'},
+	'nor is one moved where its owner may not put it');
+is(partitions('shut'), 8, 'all of them stay');
+make_months('strays', 4, 0, 'CREATE TABLE strays_default PARTITION OF strays DEFAULT;');
+$node->safe_psql('postgres', q{INSERT INTO strays VALUES (date_trunc('month', now()) + interval '1 month 1 day', 1)});
+set_policy('strays', "1, interval '2 months', default_rows => 'skip'");
+wait_for_partitions('strays', 4, 'what cannot be made does not keep the old ones');
+
+#
+# Locks of other tables are asked for as politely, and sets do not meet in the
+# notes of them.
+#
+my $writer = session($node, 'postgres', 'BEGIN; DELETE FROM lines WHERE id = -1');
+my (undef, undef, $waited) = $node->psql('postgres', q{SET ROLE app; SELECT drop_old_partitions('bills', 1, detach_only => true, lock_window => '600ms')});
+like($waited, qr/could not lock what is needed to retire partitions of "bills" within 600 ms/, 'the lock of a table that refers to it is tried for the window');
+leave($writer);
+make_months('brief', 1, 3);
+set_policy('brief', '3');
+value('SET ROLE app; DROP TABLE brief');
+my $other = session($node, 'postgres', q{SET ROLE app; BEGIN; SELECT dbmaint_set_partition_policy('kept', 3, interval '2 months', detach_only => true)});
+is(value(q{SET ROLE app; SET lock_timeout = '2s'; SELECT dbmaint_set_partition_policy('moved', 3, interval '2 months', move_to_schema => 'attic')}), '',
+	'the notes of tables that are gone are in nobody\'s way');
+leave($other);
+
+#
 # Somebody else's pending detach is reported, and left alone.
 #
 make_months('theirs', 1, 3);
