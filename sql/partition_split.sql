@@ -178,6 +178,14 @@ ALTER TABLE d ADD PRIMARY KEY (id, at);
 ALTER TABLE d_big ADD CONSTRAINT late UNIQUE (other, u) DEFERRABLE;
 SELECT try();
 ALTER TABLE d_big DROP CONSTRAINT late;
+-- one that is not valid, of the partition or the table: values may be there twice
+CREATE UNIQUE INDEX broken ON d_big (v);
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'broken'::regclass;
+SELECT try();
+DROP INDEX broken;
+CREATE UNIQUE INDEX broken ON ONLY d (at, u);
+SELECT try();
+DROP INDEX broken;
 -- referred to
 CREATE TABLE refers (id int, at date, FOREIGN KEY (id, at) REFERENCES d);
 SELECT try();

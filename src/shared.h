@@ -105,6 +105,8 @@ typedef struct DatabaseSlot
 	DatabaseState state;
 	bool		leave;			/* the sampler is asked to go */
 	uint32		changes;		/* of extensions, to notice one */
+	TimestampTz allowed_at;		/* since when its sampler is to run; 0: it is
+								 * not */
 
 	TimestampTz last_due[MAX_COLLECTORS];	/* 0: never ran */
 	TimestampTz last_expiry;	/* when expiry of history was due last */

@@ -56,6 +56,7 @@ DECLARE
     firing int;
     pending int;
     worst text;
+    first bigint;
     what text;
     undelivered record;
 BEGIN
@@ -69,13 +70,15 @@ BEGIN
     SELECT count(*) FILTER (WHERE i.state = 'firing'), count(*) FILTER (WHERE i.state = 'pending'),
            (array_agg(i.severity ORDER BY array_position(ARRAY['emergency', 'critical', 'warning'], i.severity))
                FILTER (WHERE i.state = 'firing'))[1],
-           (array_agg(@extschema@.dbmaint_alert_text(i.metric, i.instance, i.value, i.comparison, i.threshold)
-                      ORDER BY array_position(ARRAY['emergency', 'critical', 'warning'], i.severity), i.since_at)
+           (array_agg(i.incident_id ORDER BY array_position(ARRAY['emergency', 'critical', 'warning'], i.severity), i.since_at)
                FILTER (WHERE i.state = 'firing'))[1]
-      INTO firing, pending, worst, what
+      INTO firing, pending, worst, first
       FROM @extschema@.dbmaint_incidents AS i
      WHERE i.state <> 'resolved'
        AND i.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+    SELECT @extschema@.dbmaint_alert_text(i.metric, i.instance,
+               @extschema@.dbmaint_value_now(i.metric, i.instance, i.updated_at, i.value), i.comparison, i.threshold)
+      INTO what FROM @extschema@.dbmaint_incidents AS i WHERE i.incident_id = first;
     value := format('%s firing, %s pending', firing, pending);
     status := coalesce(worst, 'ok');
     detail := CASE WHEN firing > 0 THEN what || '. See dbmaint_alerts().'

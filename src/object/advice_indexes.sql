@@ -244,6 +244,23 @@ $$;
 COMMENT ON FUNCTION dbmaint_create_partition_index(oid, oid) IS
 'The statements that give a partition the index that a partitioned one lacks; NULL where the table is locked, or the index is another one meanwhile';
 
+CREATE FUNCTION dbmaint_index_in_work(index_oid oid, table_oid oid)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (SELECT FROM pg_stat_progress_create_index AS b
+                    WHERE b.datname = current_database()
+                      AND (b.relid = $2 OR b.index_relid = $1))
+        -- of a table's rebuild that is at another index now, such as one of its TOAST table
+        OR EXISTS (SELECT FROM pg_locks AS l
+                    WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted
+                      AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                      AND l.mode IN ('ShareUpdateExclusiveLock', 'AccessExclusiveLock'))
+$$;
+COMMENT ON FUNCTION dbmaint_index_in_work(oid, oid) IS
+'Is an invalid index being built or worked on now? Of an index and its table';
+
 CREATE FUNCTION dbmaint_invalid_indexes(
     OUT schemaname text, OUT tablename text, OUT indexname text,
     OUT index_bytes bigint, OUT reason text, OUT statement text)
@@ -292,13 +309,7 @@ BEGIN
             WHERE h.inhparent = u.table_oid AND u.relkind = 'I' AND t.relkind <> 'f') AS p
      WHERE NOT u.valid
        -- not what is being built now, and not what somebody is working on
-       AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS b
-                        WHERE b.datname = current_database()
-                          AND (b.relid = u.table_oid OR b.index_relid = u.index_oid))
-       AND NOT EXISTS (SELECT FROM pg_locks AS l
-                        WHERE l.locktype = 'relation' AND l.relation = u.index_oid AND l.granted
-                          AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-                          AND l.mode IN ('ShareUpdateExclusiveLock', 'AccessExclusiveLock'))
+       AND NOT @extschema@.dbmaint_index_in_work(u.index_oid, u.table_oid)
      ORDER BY u.bytes DESC, 1, 2, 3;
 END
 $$;
@@ -307,7 +318,9 @@ COMMENT ON FUNCTION dbmaint_invalid_indexes() IS
 
 REVOKE ALL ON FUNCTION dbmaint_unused_indexes(bigint, bigint, bigint),
     dbmaint_index_shape(), dbmaint_duplicate_indexes(),
-    dbmaint_create_partition_index(oid, oid), dbmaint_invalid_indexes() FROM PUBLIC;
+    dbmaint_create_partition_index(oid, oid), dbmaint_index_in_work(oid, oid),
+    dbmaint_invalid_indexes() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_unused_indexes(bigint, bigint, bigint),
     dbmaint_index_shape(), dbmaint_duplicate_indexes(),
-    dbmaint_create_partition_index(oid, oid), dbmaint_invalid_indexes() TO pg_monitor;
+    dbmaint_create_partition_index(oid, oid), dbmaint_index_in_work(oid, oid),
+    dbmaint_invalid_indexes() TO pg_monitor;

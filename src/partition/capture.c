@@ -23,6 +23,7 @@
 #include "catalog/pg_am.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "partition/capture.h"
 #include "partition/owner.h"
@@ -44,15 +45,30 @@ notes_name(Oid table)
 	return psprintf("dbmaint_changed_%u", table);
 }
 
+static char *
+sums_name(Oid table)
+{
+	return psprintf("dbmaint_changes_%u", table);
+}
+
 char *
 capture_notes(Oid table)
 {
 	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)), notes_name(table));
 }
 
+char *
+capture_sums(Oid table)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(table)), sums_name(table));
+}
+
 /*
  * The trigger.
  */
+
+/* Of a note, behind what identifies the row: CAPTURE_MADE and so on. */
+static const Oid more_columns[] = {TIDOID, TIDOID, BOOLOID};
 
 /* Into which column of the notes which column of the table goes. */
 typedef struct Mapping
@@ -83,18 +99,22 @@ are_notes(Relation notes, Relation table)
 		notes->rd_rel->relam == HEAP_TABLE_AM_OID &&
 		notes->rd_rel->relpersistence == RELPERSISTENCE_UNLOGGED &&
 		notes->rd_rel->relowner == table->rd_rel->relowner &&
-		!notes->rd_rel->relhasindex &&
-		RelationGetDescr(notes)->natts > 1;
+		!notes->rd_rel->relhasindex;
 }
 
 static int
 map_columns(Relation notes, Relation table, AttrNumber *columns)
 {
 	TupleDesc	noted = RelationGetDescr(notes);
-	int			count = noted->natts - 1;
+	int			count = noted->natts - (int) lengthof(more_columns);
 
 	if (count < 1 || count > INDEX_MAX_KEYS)
 		return 0;
+	for (size_t i = 0; i < lengthof(more_columns); i++)
+	{
+		if (TupleDescAttr(noted, count + i)->atttypid != more_columns[i])
+			return 0;
+	}
 	for (int i = 0; i < count; i++)
 	{
 		Form_pg_attribute column = TupleDescAttr(noted, i);
@@ -132,9 +152,12 @@ open_notes(FunctionCallInfo fcinfo, Relation table, const Mapping **mapping)
 	return OidIsValid(found->notes) ? try_table_open(found->notes, RowExclusiveLock) : NULL;
 }
 
-/* row NULL: a note that says that something could not be noted. */
+/*
+ * row NULL: a note that says that something could not be noted.  made and
+ * ended: the versions of the row, if the change made or ended one.
+ */
 static void
-write_note(Relation notes, const Mapping *mapping, HeapTuple row, TupleDesc columns)
+write_note(Relation notes, const Mapping *mapping, HeapTuple row, TupleDesc columns, HeapTuple made, HeapTuple ended)
 {
 	int			natts = RelationGetDescr(notes)->natts;
 	Datum	   *values = palloc0_array(Datum, natts);
@@ -144,6 +167,15 @@ write_note(Relation notes, const Mapping *mapping, HeapTuple row, TupleDesc colu
 	memset(nulls, true, natts);
 	for (int i = 0; row != NULL && i < mapping->count; i++)
 		values[i] = heap_getattr(row, mapping->columns[i], columns, &nulls[i]);
+	if (made != NULL)
+		values[mapping->count] = PointerGetDatum(&made->t_self);
+	if (ended != NULL)
+		values[mapping->count + 1] = PointerGetDatum(&ended->t_self);
+	if (row != NULL)
+	{
+		nulls[mapping->count] = made == NULL;
+		nulls[mapping->count + 1] = ended == NULL;
+	}
 	if (TupleDescAttr(RelationGetDescr(notes), natts - 1)->atttypid == BOOLOID)
 		nulls[natts - 1] = false;
 	note = heap_form_tuple(RelationGetDescr(notes), values, nulls);
@@ -178,6 +210,7 @@ dbmaint_capture_row(PG_FUNCTION_ARGS)
 	const Mapping *mapping;
 	Relation	notes;
 	TupleDesc	columns;
+	HeapTuple	row;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(trigger->tg_event))
 		ereport(ERROR,
@@ -188,14 +221,19 @@ dbmaint_capture_row(PG_FUNCTION_ARGS)
 		return PointerGetDatum(NULL);
 
 	columns = RelationGetDescr(trigger->tg_relation);
+	row = trigger->tg_trigtuple;
 	if (!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) || mapping->count == 0)
-		write_note(notes, mapping, NULL, columns);
+		write_note(notes, mapping, NULL, columns, NULL, NULL);
+	else if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
+		write_note(notes, mapping, row, columns, row, NULL);
+	else if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event))
+		write_note(notes, mapping, row, columns, NULL, row);
+	else if (same_identity(mapping, columns, row, trigger->tg_newtuple))
+		write_note(notes, mapping, row, columns, trigger->tg_newtuple, row);
 	else
 	{
-		write_note(notes, mapping, trigger->tg_trigtuple, columns);
-		if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) &&
-			!same_identity(mapping, columns, trigger->tg_trigtuple, trigger->tg_newtuple))
-			write_note(notes, mapping, trigger->tg_newtuple, columns);
+		write_note(notes, mapping, row, columns, NULL, row);
+		write_note(notes, mapping, trigger->tg_newtuple, columns, trigger->tg_newtuple, NULL);
 	}
 	table_close(notes, NoLock);
 	return PointerGetDatum(NULL);
@@ -292,8 +330,11 @@ capture_begin(Oid owner, Oid extension_schema, Oid table, const char *columns)
 	char	   *quoted = set_quoted_name(table);
 	char	   *function;
 
-	owner_run(owner, psprintf("CREATE UNLOGGED TABLE %s USING heap AS SELECT %s, false AS " CAPTURE_TAKEN " FROM ONLY %s WITH NO DATA",
+	owner_run(owner, psprintf("CREATE UNLOGGED TABLE %s USING heap AS SELECT %s, NULL::pg_catalog.tid AS " CAPTURE_MADE ", NULL::pg_catalog.tid AS " CAPTURE_ENDED
+							  ", false AS " CAPTURE_TAKEN " FROM ONLY %s WITH NO DATA",
 							  capture_notes(table), columns, quoted));
+	owner_run(owner, psprintf("CREATE UNLOGGED TABLE %s (place pg_catalog.tid, rows pg_catalog.int8 NOT NULL) USING heap", capture_sums(table)));
+	owner_run(owner, psprintf("CREATE INDEX ON %s (place)", capture_sums(table)));
 	function = psprintf("%s.dbmaint_capture_row('%u')", quote_identifier(get_namespace_name(extension_schema)),
 						get_relname_relid(notes_name(table), get_rel_namespace(table)));
 	owner_run(owner, psprintf("CREATE TRIGGER " ROW_TRIGGER " AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW EXECUTE FUNCTION %s", quoted, function));
@@ -341,7 +382,7 @@ capture_find(const char *name, char relkind, Oid role)
 void
 capture_end(Oid table, Oid role)
 {
-	Oid			notes = capture_find(notes_name(table), RELKIND_RELATION, role);
+	const char *names[] = {notes_name(table), sums_name(table)};
 	static const char *const triggers[] = {ROW_TRIGGER, TRUNCATE_TRIGGER};
 
 	for (size_t i = 0; i < lengthof(triggers); i++)
@@ -349,8 +390,13 @@ capture_end(Oid table, Oid role)
 		if (OidIsValid(get_trigger_oid(table, triggers[i], true)))
 			owner_run(owner_of(table), psprintf("DROP TRIGGER %s ON %s", triggers[i], set_quoted_name(table)));
 	}
-	if (OidIsValid(notes))
-		owner_run(owner_of(notes), psprintf("DROP TABLE %s RESTRICT", set_quoted_name(notes)));
+	for (size_t i = 0; i < lengthof(names); i++)
+	{
+		Oid			found = capture_find(names[i], RELKIND_RELATION, role);
+
+		if (OidIsValid(found))
+			owner_run(owner_of(found), psprintf("DROP TABLE %s RESTRICT", set_quoted_name(found)));
+	}
 }
 
 /* ALTER TABLE ... DISABLE TRIGGER ALL; enabled again they fire less often. */

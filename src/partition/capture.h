@@ -16,7 +16,13 @@
 
 #include "utils/rel.h"
 
-/* of each note: is it being worked on? */
+/*
+ * Of each note, behind what identifies the row: where the version of it lies
+ * that the change made, and the one that it ended, or NULL; and is it being
+ * worked on?
+ */
+#define CAPTURE_MADE "dbmaint_made"
+#define CAPTURE_ENDED "dbmaint_ended"
 #define CAPTURE_TAKEN "dbmaint_taken"
 
 /*
@@ -31,8 +37,12 @@ extern char *capture_join(Relation table, Oid index, const char *a, const char *
 /* The columns, each with "alias." before it. */
 extern char *capture_columns(Relation table, const List *identity, const char *alias);
 
-/* The notes' table, for SQL, whether it is there or not. */
+/*
+ * The notes' table, for SQL, whether it is there or not; and that of the sums,
+ * each of a place or of none.
+ */
 extern char *capture_notes(Oid table);
+extern char *capture_sums(Oid table);
 
 /*
  * Begins it, as the owner, with the columns of the identity: waits for whoever

@@ -264,6 +264,7 @@ copy_pages(SplitRun *run)
 		job_progress("copied %u of %u pages", run->from, pages);
 		INSTR_TIME_SET_CURRENT(begin);
 		run_in_context(step_copy, run);
+		run->split.copied = run->to;
 		INSTR_TIME_SET_CURRENT(duration);
 		INSTR_TIME_SUBTRACT(duration, begin);
 		if (INSTR_TIME_GET_MILLISEC(duration) < BATCH_MS / 2)
@@ -414,7 +415,8 @@ report(const SplitRun *run)
 		job_say(split->is_default ? "Other rows have a period of their own still." :
 				"The first of them is longer than a period: more than %d would have been needed.", CREATE_MOST);
 	if (!run->drop)
-		job_say("What was split is the table %s now. DROP TABLE %s; when it is not needed any more.", run->original, run->original);
+		job_say("What was split is the table %s now, which refuses writes (DROP TRIGGER " SPLIT_CLOSED " ON it where it is to be written)."
+				" DROP TABLE %s; when it is not needed any more.", run->original, run->original);
 }
 
 void

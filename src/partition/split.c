@@ -101,8 +101,8 @@ refuse_altered(const Split *split, const char *detail)
 			 errhint("The copy is thrown away; the next try begins anew.")));
 }
 
-static void
-require_shape(const Split *split)
+void
+split_require_shape(const Split *split)
 {
 	if (split_parent(split->partition) != split->set->parent)
 		refuse_altered(split, psprintf("It is no partition of \"%s\" any more.", split->set->name));
@@ -215,8 +215,8 @@ create_part(const Split *split, const char *name, const Range *range)
  * it takes now, and a tenth more for the WAL and for who else writes; the copy
  * lies where the partition does (its indexes may not, but are counted).
  */
-static void
-require_room(const Split *split, BlockNumber copied)
+void
+split_require_room(const Split *split, BlockNumber copied)
 {
 	Oid			tablespace = get_rel_tablespace(split->partition);
 	double		left = split->pages > 0 ? 1.0 - (double) copied / split->pages : 1.0;
@@ -241,11 +241,12 @@ split_stage(Split *split)
 	Relation	rel;
 	Oid			index;
 
-	require_room(split, 0);
+	split_require_room(split, 0);
 	split->shape = shape_of(split);
 	rel = relation_open(split->partition, AccessShareLock);
 	split->staging = staging_quoted(split->partition);
 	split->notes = capture_notes(split->partition);
+	split->sums = capture_sums(split->partition);
 	split->identity = capture_identity(rel, &index);
 	split->join = capture_join(rel, index, "r", "n");
 	split->written = set_written_columns(split->partition, "");
@@ -258,7 +259,7 @@ split_add(Split *split, int number)
 {
 	/* the tables that foreign keys refer to */
 	lock_all(split, NULL, 0, ShareRowExclusiveLock);
-	require_shape(split);
+	split_require_shape(split);
 	if (number < split->count)
 		split->parts[number].quoted = create_part(split, split->parts[number].name, &split->parts[number].range);
 	else
@@ -272,87 +273,13 @@ split_capture(Split *split)
 	char	   *columns;
 
 	lock_one(split, split->partition, ShareRowExclusiveLock);
-	require_shape(split);
+	split_require_shape(split);
 	rel = relation_open(split->partition, NoLock);
 	/* rows on later pages are written later, and noted */
 	split->pages = RelationGetNumberOfBlocks(rel);
 	columns = capture_columns(rel, split->identity, "");
 	relation_close(rel, NoLock);
 	capture_begin(split->set->owner, split->extension_schema, split->partition, columns);
-}
-
-/*
- * A row that moved to a page that comes later is there already, and was noted.
- */
-uint64
-split_copy(const Split *split, BlockNumber from, BlockNumber to)
-{
-	require_shape(split);
-	require_room(split, from);
-	return owner_run(split->set->owner,
-					 psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM ONLY %s AS r"
-							  " WHERE r.ctid >= '(%u,0)'::pg_catalog.tid AND r.ctid < '(%u,0)'::pg_catalog.tid ON CONFLICT DO NOTHING",
-							  split->staging, split->written, split->written, split->quoted, from, to));
-}
-
-/* By the indexes, whatever the planner believes of tables that are new. */
-static void
-run_by_index(const Split *split, const char *sql)
-{
-	static const char *const ways[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin"};
-	AsOwner		before;
-
-	owner_begin(split->set->owner, &before);
-	for (size_t i = 0; i < lengthof(ways); i++)
-		(void) set_config_option(ways[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	owner_run(split->set->owner, sql);
-	owner_end(&before);
-}
-
-/*
- * A note that is committed after the first statement is left for another time,
- * so that a row which the third one sees in a later state is copied again.  Two
- * rows that exchanged a unique value in between do the same: the one that finds
- * it taken is noted.  When all stand still, last, none can find it taken.
- *
- * A row of several notes is told by where it lies: what identifies it may have
- * more than one idea of what is equal.
- */
-static uint64
-follow(const Split *split, bool last)
-{
-	char	   *written = set_written_columns(split->partition, "r.");
-	Oid			owner = split->set->owner;
-	uint64		count;
-
-	capture_check(owner, split->partition, split->notes, split->identity);
-	count = owner_run(owner, psprintf("UPDATE %s SET " CAPTURE_TAKEN " = true WHERE NOT " CAPTURE_TAKEN, split->notes));
-	if (count == 0)
-		return 0;
-	run_by_index(split, psprintf("DELETE FROM %s AS r USING %s AS n WHERE n." CAPTURE_TAKEN " AND %s", split->staging, split->notes, split->join));
-	run_by_index(split, psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT DISTINCT ON (r.ctid) %s"
-								 " FROM %s AS n JOIN ONLY %s AS r ON %s WHERE n." CAPTURE_TAKEN "%s",
-								 split->staging, split->written, written, split->notes, split->quoted, split->join,
-								 last ? "" : " ON CONFLICT DO NOTHING"));
-	owner_run(owner, psprintf("DELETE FROM %s WHERE " CAPTURE_TAKEN, split->notes));
-	return count;
-}
-
-uint64
-split_follow(const Split *split)
-{
-	require_shape(split);
-	return follow(split, false);
-}
-
-static bool
-many_notes(const Split *split)
-{
-	int64		count = 0;
-
-	(void) owner_ask(split->set->owner, psprintf("SELECT pg_catalog.count(*) FROM (SELECT FROM %s LIMIT %d) AS n",
-												 split->notes, split->most_notes + 1), &count);
-	return count > split->most_notes;
 }
 
 static void
@@ -417,11 +344,10 @@ split_swap(const Split *split, char **original, TimestampTz *locked)
 
 	lock_all(split, locks, OidIsValid(set->default_partition) && !split->is_default ? 3 : 2, AccessExclusiveLock);
 	*locked = GetCurrentTimestamp();
-	require_shape(split);
+	split_require_shape(split);
 	require_ranges(split);
-	if (many_notes(split))
+	if (!split_follow_last(split))
 		return false;
-	(void) follow(split, true);
 
 	*original = split->quoted;
 	owner_run(set->owner, psprintf("ALTER TABLE %s DETACH PARTITION %s", set->quoted, split->quoted));
@@ -432,6 +358,7 @@ split_swap(const Split *split, char **original, TimestampTz *locked)
 	else
 		drop_excluding_check(set->owner, set->default_partition);
 	move_foreign_keys(split);
+	split_close(split, *original);
 	return true;
 }
 

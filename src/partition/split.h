@@ -55,12 +55,15 @@ typedef struct Split
 	char	   *staging;		/* the table that has the new ones as its
 								 * partitions */
 	char	   *notes;			/* of rows that change, for SQL */
+	char	   *sums;			/* of rows that the copy has not, for SQL */
 	char	   *rest;			/* the new default partition */
 	List	   *identity;
 	char	   *join;			/* of a row (r) and a note (n) */
 	char	   *written;		/* the columns */
 	char	   *shape;			/* of the set, which must stay as it is */
 	BlockNumber pages;			/* to copy */
+
+	BlockNumber copied;			/* of them; the caller says so */
 } Split;
 
 /*
@@ -89,11 +92,27 @@ extern void split_stage(Split *split);
 extern void split_add(Split *split, int number);
 extern void split_capture(Split *split);
 
-/* Copies rows of the pages; returns how many. */
+/*
+ * Raises an error where the partition is not what it was when it was planned;
+ * or where the disk has too little room for the rest.
+ */
+extern void split_require_shape(const Split *split);
+extern void split_require_room(const Split *split, BlockNumber copied);
+
+/*
+ * split_copy.c: copies rows of the pages, but for those that were changed;
+ * returns how many.
+ */
 extern uint64 split_copy(const Split *split, BlockNumber from, BlockNumber to);
 
-/* Copies again what was noted; returns how many notes there were. */
+/* Copies what was noted, once more; returns how many notes there were. */
 extern uint64 split_follow(const Split *split);
+
+/*
+ * The same when nobody writes.  Returns false, with nothing done, where there
+ * are too many notes; raises an error where the copy has not all rows.
+ */
+extern bool split_follow_last(const Split *split);
 
 /*
  * Puts the new tables in their place.  Returns false, with nothing done, where
@@ -102,6 +121,10 @@ extern uint64 split_follow(const Split *split);
  * lock was there.
  */
 extern bool split_swap(const Split *split, char **original, TimestampTz *locked);
+
+/* split_close.c: what was detached refuses to be written from then on. */
+#define SPLIT_CLOSED "dbmaint_split_closed"
+extern void split_close(const Split *split, const char *original);
 
 /*
  * Drops what a split left, but for its result: of tables that are the role's,

@@ -9,6 +9,13 @@ AS 'MODULE_PATHNAME', 'dbmaint_capture_row';
 COMMENT ON FUNCTION dbmaint_capture_row() IS
 'Trigger of a table that is being split: notes what identifies each changed row in the table dbmaint_changed_OID beside it, which belongs to the same owner. Never fails; without that table it does nothing.';
 
+CREATE FUNCTION dbmaint_refuse_write()
+RETURNS trigger
+LANGUAGE C
+AS 'MODULE_PATHNAME', 'dbmaint_refuse_write';
+COMMENT ON FUNCTION dbmaint_refuse_write() IS
+'Trigger of a table that was split and stays as a table of its own: refuses what is written into it by its name, since it would not be seen in the partitioned table, which is the argument.';
+
 CREATE FUNCTION dbmaint_split_plan(partition regclass, period text,
     OUT partition_name text, OUT range_from text, OUT range_to text)
 RETURNS SETOF record
@@ -42,7 +49,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_split_partition(regclass, text, boolean, boolean) IS
-'Has the runner divide a partition that holds more than one period, or the default partition, by the periods of its set, or by a period said. One row for each new partition: name, range (NULL: no bound; times in the set''s time zone), and the job (NULL with dry_run): see dbmaint_jobs. Rows are copied in batches while the table is read and written; then the new partitions take its place under a lock of about a millisecond each, for which the job waits politely. It needs as much free disk space as the partition has bytes (and ends where there is less), a primary key (or a unique index without NULLs), no foreign key that refers to its rows, no trigger or foreign key that it alone has, and must not be published by itself. The old partition stays as a table of its own unless drop_original. Of the default partition, rows without a period stay in it. For the table''s owner; all is done with his rights.';
+'Has the runner divide a partition that holds more than one period, or the default partition, by the periods of its set, or by a period said. One row for each new partition: name, range (NULL: no bound; times in the set''s time zone), and the job (NULL with dry_run): see dbmaint_jobs. Rows are copied in batches while the table is read and written; then the new partitions take its place under a lock of about a millisecond each, for which the job waits politely. It needs as much free disk space as the partition has bytes (and ends where there is less), a primary key (or a unique index without NULLs), no foreign key that refers to its rows, no trigger or foreign key that it alone has, and must not be published by itself. The old partition stays as a table of its own unless drop_original; writes to it by its name are refused by a trigger, dbmaint_split_closed. Of the default partition, rows without a period stay in it. For the table''s owner; all is done with his rights.';
 
 CREATE FUNCTION dbmaint_queue_partition_split(partition oid, owner oid, most_waiting int)
 RETURNS text

@@ -301,22 +301,36 @@ refuse_own_trigger(const Split *split, const Trigger *trigger)
 			   psprintf("Give it to \"%s\", or drop it.", split->set->name));
 }
 
-/* Such a value may be there twice until a transaction ends. */
+/*
+ * Such a value may be there twice: until a transaction ends; or for good, where
+ * the index came to no end or waits for those of the partitions.  The copy of
+ * one that is not valid would be valid.
+ */
 static void
-refuse_deferrable(const Split *split, Relation rel)
+refuse_index(const Split *split, Oid index_id)
+{
+	Relation	index = index_open(index_id, AccessShareLock);
+	Form_pg_index form = index->rd_index;
+	const char *name = RelationGetRelationName(index);
+
+	if (!form->indimmediate)
+		refuse(split, psprintf("Constraint \"%s\" is deferrable.", name),
+			   "Make it one that is not: what is copied cannot be told from what is deferred.");
+	if ((form->indisunique || form->indisexclusion) && (!form->indisvalid || !form->indisready))
+		refuse(split, psprintf("Unique index \"%s\" of \"%s\" is not valid, so that values may be there twice.", name, set_relation_name(form->indrelid)),
+			   form->indrelid == split->partition ? psprintf("DROP INDEX %1$s, or REINDEX INDEX %1$s.", set_quoted_name(index_id)) :
+			   "Attach the indexes of all partitions to it, or drop it.");
+	index_close(index, AccessShareLock);
+}
+
+static void
+refuse_indexes(const Split *split, Relation rel)
 {
 	List	   *indexes = RelationGetIndexList(rel);
 	ListCell   *cell;
 
 	foreach(cell, indexes)
-	{
-		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
-
-		if (!index->rd_index->indimmediate)
-			refuse(split, psprintf("Constraint \"%s\" is deferrable.", RelationGetRelationName(index)),
-				   "Make it one that is not: what is copied cannot be told from what is deferred.");
-		index_close(index, AccessShareLock);
-	}
+		refuse_index(split, lfirst_oid(cell));
 }
 
 static void
@@ -334,7 +348,7 @@ check_partition(const Split *split, Relation rel)
 			   psprintf("ALTER TABLE %s OWNER TO %s.", split->quoted, quote_identifier(GetUserNameFromId(split->set->owner, false))));
 	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
 		refuse_own_trigger(split, &rel->trigdesc->triggers[i]);
-	refuse_deferrable(split, rel);
+	refuse_indexes(split, rel);
 	if (capture_identity(rel, &index) == NIL)
 		refuse(split, "Nothing identifies its rows, so that changes to them cannot be followed.",
 			   "Add a primary key, or a unique index of columns that are NOT NULL.");
@@ -411,9 +425,10 @@ split_plan(Split *split)
 	SetOptions	options = {.period = split->period};
 
 	split->set = set_read(parent, &options, split->extension_schema);
-	relation_close(parent, NoLock);
 	split->quoted = set_quoted_name(split->partition);
 	check_partition(split, rel);
+	refuse_indexes(split, parent);
+	relation_close(parent, NoLock);
 	relation_close(rel, NoLock);
 	find_partition(split);
 	refuse_published(split);

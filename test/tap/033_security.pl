@@ -83,7 +83,7 @@ is( query("SELECT p.oid::regprocedure FROM ($functions) AS p
 			AND p.provolatile <> 'i' AND p.proname NOT IN ('dbmaint_metrics', 'dbmaint_enqueue', 'dbmaint_cancel_job', 'dbmaint_job_progress',
 				'create_future_partitions', 'drop_old_partitions', 'dbmaint_set_partition_policy', 'dbmaint_drop_partition_policy',
 				-- for owners, who are asked for in C; what the last two tell is in catalogs that everybody reads
-				'dbmaint_split_plan', 'dbmaint_split_partition', 'dbmaint_capture_row', 'dbmaint_conversion_plan', 'dbmaint_partition_table',
+				'dbmaint_split_plan', 'dbmaint_split_partition', 'dbmaint_capture_row', 'dbmaint_refuse_write', 'dbmaint_conversion_plan', 'dbmaint_partition_table',
 				'dbmaint_conversion_obstacle', 'dbmaint_conversion_statements')"),
 	'', 'PUBLIC may call no function that reveals anything');
 is( query("SELECT c.relname FROM ($relations) AS c

@@ -140,6 +140,62 @@ split_disturbed('another owner', "ALTER TABLE TABLE_ OWNER TO heir; ALTER TABLE 
 $table = split_disturbed('another partition', "DELETE FROM TABLE_ WHERE at >= '2026-01-05+00' AND at < '2026-01-06+00'; CREATE TABLE TABLE__x PARTITION OF TABLE_ FOR VALUES FROM ('2026-01-05+00') TO ('2026-01-06+00')", $altered, 1);
 
 #
+# Who writes to the partition by its name is told no success for what is lost.
+#
+like(($node->psql('postgres', $_))[2], qr/table public\.planned_big was split: its rows are in other partitions of public\.planned.*HINT: .*DROP TRIGGER dbmaint_split_closed ON public\.planned_big/s, "$_: what was split refuses it")
+  for ('INSERT INTO planned_big DEFAULT VALUES', 'UPDATE planned_big SET v = NULL', 'DELETE FROM planned_big', 'TRUNCATE planned_big', 'SET session_replication_role = replica; DELETE FROM planned_big');
+value(q{CREATE TABLE named (id bigint, at timestamptz NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+	CREATE TABLE named_big PARTITION OF named FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-02-01 00:00+00');
+	CREATE TABLE named_log (id bigint);
+	ALTER TABLE named OWNER TO app; ALTER TABLE named_big OWNER TO app;
+	INSERT INTO named SELECT i, '2026-01-01 00:00+00'::timestamptz + i * interval '1 day' FROM generate_series(0, 30) AS i});
+my $by_name = $node->basedir . '/by_name.sql';
+append_to_file($by_name, q{WITH i AS (INSERT INTO named_big VALUES (nextval('ids'), '2026-01-05 00:00+00') RETURNING id) INSERT INTO named_log SELECT id FROM i;} . "\n");
+my $named = IPC::Run::start([ 'pgbench', '-n', '-c', 6, '-T', 120, '-f', $by_name, $node->connstr('postgres') ], '>', \my $said, '2>&1');
+wait_until('SELECT count(*) > 20 FROM named_log', 'rows are written by the name of the partition');
+my $split_named = split_partition("'named_big', '1 day', drop_original => true");
+is(wait_for_end($split_named), 'done', 'which is split meanwhile');
+$named->finish;
+like($said, qr/was split|does not exist|could not open relation/, 'that ends with an error');
+is(value('SELECT count(*) FROM named_log WHERE NOT EXISTS (SELECT FROM named WHERE named.id = named_log.id)'), 0, 'no row that was committed is lost');
+
+#
+# Rows that a damaged index does not know: what is there twice ends it, and what
+# would be lost is counted.
+#
+value(q{
+	CREATE PROCEDURE damage(name text, statement text) LANGUAGE plpgsql AS $$
+	BEGIN
+		UPDATE pg_index SET indisready = false WHERE indrelid = name::regclass AND indisunique;
+		EXECUTE statement;
+		UPDATE pg_index SET indisready = true WHERE indrelid = name::regclass AND indisunique;
+	END $$;
+});
+for my $drop ('true', 'false')
+{
+	value(qq{CREATE TABLE twice_$drop (id int, at timestamptz, u int, v text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+		CREATE TABLE twice_${drop}_big PARTITION OF twice_$drop FOR VALUES FROM ('2026-01-01 00:00+00') TO ('2026-01-05 00:00+00');
+		ALTER TABLE twice_$drop OWNER TO app; ALTER TABLE twice_${drop}_big OWNER TO app;
+		INSERT INTO twice_$drop SELECT i, '2026-01-01 00:00+00'::timestamptz + i * interval '1 day', i, 'x' FROM generate_series(0, 3) AS i});
+	value(qq{CALL damage('twice_${drop}_big', 'INSERT INTO twice_${drop}_big SELECT * FROM twice_${drop}_big WHERE id = 1')});
+	my $job = enqueue($node, 'postgres', 'partition_split', "twice_${drop}_big", qq{{"attempts": 1, "period": "1 day", "drop_original": $drop}}, 'app');
+	like(wait_for_end($job), qr/^failed: duplicate key value violates unique constraint/, 'a row that is there twice is an error');
+	is(value("SET enable_indexscan = off; SET enable_indexonlyscan = off; SET enable_bitmapscan = off; SELECT count(*) FROM twice_$drop"), 5, 'all rows are there');
+	is(leftovers(), '', 'nothing is left over');
+}
+make_days('uncounted', 8000, 0);
+value(q{CALL damage('uncounted_big', 'INSERT INTO uncounted_big (id, at, u, number) SELECT id, at, -1, number FROM uncounted_big WHERE id = 1')});
+is(value(q{SELECT (max(ctid)::text::point)[0] > 256 FROM uncounted_big}), 't', 'the second one is on a page of another batch');
+my $pause = close_gate($node, 'postgres');
+my $uncounted = enqueue($node, 'postgres', 'partition_split', 'uncounted_big', '{"attempts": 1, "period": "1 day", "drop_original": true}', 'app');
+wait_for_phase($uncounted, 'waits for a lock');
+value(q{DELETE FROM uncounted_big WHERE ctid = (SELECT max(ctid) FROM uncounted_big)});
+open_gate($pause);
+like(wait_for_end($uncounted), qr/^failed: the copy of partition "uncounted_big" has not the rows that it has/, 'so is one of which another one took the place');
+like(value("SELECT message FROM dbmaint_job_history WHERE job_id = $uncounted"), qr/It has 1 rows more/, 'which is counted');
+is_whole('uncounted', 3, 'what a damaged index does not know');
+
+#
 # A policy that moves rows of the default partition: many of them by a split.
 #
 for my $identified (1, 0)

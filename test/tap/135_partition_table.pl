@@ -110,7 +110,7 @@ is(value(q{SELECT string_agg(c.relname || ' ' || c.relkind::text || ' ' || i.ind
 is(value(q{SELECT string_agg(conname || ' ' || contype::text, ', ' ORDER BY conname) FROM pg_constraint WHERE conrelid = 'events'::regclass AND contype <> 'n'}),
 	'events_note_check c, events_pkey p, events_zone_fkey f', 'and of its constraints');
 is(value(q{SELECT count(*) FROM pg_constraint WHERE conname = 'dbmaint_range' OR conname LIKE 'dbmaint\_split\_%'}), 0, 'no CHECK of ours is left');
-is(value(q{SELECT count(*) FROM pg_class WHERE relname ~ '^dbmaint_(split|changed)_\d'}), 0, 'and no table');
+is(value(q{SELECT count(*) FROM pg_class WHERE relname ~ '^dbmaint_(split|changed|changes)_\d'}), 0, 'and no table');
 is(value(q{SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'dbmaint_capture%'}), 0, 'and no trigger');
 is(value(q{SELECT string_agg(grantee || ' ' || privilege_type || ' ' || is_grantable, ', ' ORDER BY grantee, privilege_type) FROM information_schema.table_privileges WHERE table_name = 'events' AND grantee <> 'app'}),
 	'reader INSERT NO, reader SELECT YES, viewer SELECT NO', 'privileges are');
@@ -228,7 +228,7 @@ for my $i (1 .. 6)
 	is(value(qq{
 		SELECT (SELECT relkind FROM pg_class WHERE relname = '$table'), (SELECT count(*) FROM $table),
 			(SELECT count(*) FROM pg_inherits WHERE inhparent = '$table'::regclass) BETWEEN 12 AND 14,
-			(SELECT count(*) FROM pg_class WHERE relname ~ '^dbmaint_(split|changed)_[0-9]' OR relname = '${table}_initial'),
+			(SELECT count(*) FROM pg_class WHERE relname ~ '^dbmaint_(split|changed|changes)_[0-9]' OR relname = '${table}_initial'),
 			(SELECT count(*) FROM pg_constraint WHERE conname LIKE 'dbmaint\_split\_%'),
 			(SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'dbmaint_capture%')}), 'p|6000|t|0|0|0', 'as if nothing had happened');
 }

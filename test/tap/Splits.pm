@@ -207,7 +207,7 @@ sub wait_for_phase
 sub leftovers
 {
 	return value(q{
-		SELECT concat_ws(',', (SELECT string_agg(relname, ',') FROM pg_class WHERE relname ~ '^dbmaint_(split|changed)_[0-9]+$' AND relkind IN ('r', 'p')),
+		SELECT concat_ws(',', (SELECT string_agg(relname, ',') FROM pg_class WHERE relname ~ '^dbmaint_(split|changed|changes)_[0-9]+$' AND relkind IN ('r', 'p')),
 			(SELECT string_agg(conrelid::regclass || '.' || conname, ',') FROM pg_constraint WHERE conname IN ('dbmaint_range', 'dbmaint_split_range')),
 			(SELECT string_agg(tgrelid::regclass || '.' || tgname, ',') FROM pg_trigger WHERE tgname ~ '^dbmaint_capture' OR (tgisinternal AND tgenabled <> 'O')))});
 }
