@@ -114,6 +114,7 @@ SELECT refused('CREATE RULE r AS ON INSERT TO early DO ALSO NOTHING', 'DROP RULE
 SELECT refused('CREATE RULE r AS ON INSERT TO plain DO ALSO DELETE FROM early', 'DROP RULE r ON plain');
 SELECT refused('ALTER TABLE early ADD CHECK (at > ''2000-01-01'') NOT VALID', 'ALTER TABLE early DROP CONSTRAINT early_at_check');
 SELECT refused('ALTER TABLE early ADD UNIQUE (at); CREATE TABLE refers (at timestamptz REFERENCES early (at))', 'DROP TABLE refers; ALTER TABLE early DROP CONSTRAINT early_at_key');
+SELECT refused('ALTER TABLE early ADD CONSTRAINT dbmaint_range CHECK (at > ''2000-01-01'')', 'ALTER TABLE early DROP CONSTRAINT dbmaint_range');
 SELECT refused('CREATE TRIGGER t AFTER INSERT ON early REFERENCING NEW TABLE AS n FOR EACH ROW EXECUTE FUNCTION fire()', 'DROP TRIGGER t ON early');
 SELECT refused('CREATE POLICY p ON plain USING (EXISTS (SELECT FROM early))', 'DROP POLICY p ON plain');
 SET client_min_messages = error; -- wal_level is low
@@ -121,6 +122,11 @@ SELECT refused('CREATE PUBLICATION p FOR TABLE early', 'DROP PUBLICATION p');
 SELECT refused('CREATE PUBLICATION p FOR ALL TABLES', 'DROP PUBLICATION p');
 SELECT refused('CREATE PUBLICATION p FOR TABLES IN SCHEMA public', 'DROP PUBLICATION p');
 SELECT refused('CREATE PUBLICATION p FOR TABLE early WITH (publish_via_partition_root)', 'DROP PUBLICATION p');
+CREATE SUBSCRIPTION regress_dbmaint_writes CONNECTION '' PUBLICATION p WITH (connect = false, slot_name = NONE);
+INSERT INTO pg_subscription_rel (srsubid, srrelid, srsubstate) SELECT oid, 'early'::regclass, 'r' FROM pg_subscription;
+SELECT attempt('SELECT dbmaint_partition_table(''early'', ''at'', ''1 day'', dry_run => true)');
+SELECT attempt('SELECT dbmaint_partition_table(''early'', ''at'', ''1 day'')');
+DROP SUBSCRIPTION regress_dbmaint_writes;
 RESET client_min_messages;
 -- the one that was not refused is asked for now
 SELECT kind, target, options FROM dbmaint_jobs;

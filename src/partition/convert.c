@@ -17,6 +17,7 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "commands/comment.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
@@ -274,10 +275,14 @@ lock_table(const Conversion *conversion, LOCKMODE mode)
 	polite_lock_all(psprintf("make a partitioned table of \"%s\"", conversion->set->name), conversion->window_ms, &lock, 1);
 }
 
+/* Ours, and not one of the user's that has the name. */
 static bool
 has_check(Oid table)
 {
-	return OidIsValid(get_relation_constraint_oid(table, SET_RANGE_CHECK, true));
+	Oid			constraint = get_relation_constraint_oid(table, SET_RANGE_CHECK, true);
+	char	   *comment = OidIsValid(constraint) ? GetComment(constraint, ConstraintRelationId, 0) : NULL;
+
+	return comment != NULL && strcmp(comment, CONVERT_CHECK_COMMENT) == 0;
 }
 
 void
@@ -288,6 +293,7 @@ convert_check(const Conversion *conversion)
 	if (has_check(conversion->table))
 		owner_run(conversion->set->owner, psprintf("ALTER TABLE %s DROP CONSTRAINT " SET_RANGE_CHECK, conversion->set->quoted));
 	owner_run(conversion->set->owner, convert_check_statement(conversion));
+	owner_run(conversion->set->owner, psprintf("COMMENT ON CONSTRAINT " SET_RANGE_CHECK " ON %s IS '" CONVERT_CHECK_COMMENT "'", conversion->set->quoted));
 }
 
 void

@@ -58,6 +58,7 @@ extern int	convert_statements(const Conversion *conversion, ConvertStatement **s
  * Each in a transaction of its own.  While the CHECK is there, rows beyond the
  * bound are refused: convert_uncheck() drops it where nothing comes of it.
  */
+#define CONVERT_CHECK_COMMENT "made by dbmaint_partition_table()"	/* also in convert.sql */
 extern void convert_check(const Conversion *conversion);
 extern void convert_validate(const Conversion *conversion);
 extern void convert_swap(const Conversion *conversion);

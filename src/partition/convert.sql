@@ -33,6 +33,12 @@ AS $$
             SELECT 2, format('its constraint %I is NOT VALID: ALTER TABLE %s VALIDATE CONSTRAINT %I', n.conname, n.conrelid::regclass, n.conname)
               FROM pg_constraint AS n WHERE n.conrelid = $1 AND n.contype IN ('c', 'f') AND NOT n.convalidated AND n.conname <> 'dbmaint_range'
             UNION ALL
+            -- a job makes one of this name, and drops it
+            SELECT 2, format('its constraint %I has the name of the one that is made meanwhile: give it another one', n.conname)
+              FROM pg_constraint AS n
+             WHERE n.conrelid = $1 AND n.conname = 'dbmaint_range'
+               AND obj_description(n.oid, 'pg_constraint') IS DISTINCT FROM 'made by dbmaint_partition_table()'
+            UNION ALL
             SELECT 3, format('foreign key %I of %s refers to it', n.conname, n.conrelid::regclass)
               FROM pg_constraint AS n WHERE n.confrelid = $1 AND n.contype = 'f'
             UNION ALL
@@ -45,6 +51,11 @@ AS $$
             SELECT 7, format('its owner may not create tables in its schema: GRANT CREATE ON SCHEMA %I TO %I', n.nspname, pg_get_userbyid(c.relowner))
               FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
              WHERE c.oid = $1 AND NOT has_schema_privilege(c.relowner, n.oid, 'CREATE')
+            UNION ALL
+            -- which knows it by its OID, and would write nothing any more
+            SELECT 8, format('subscription %I writes into it, and would not write into another table of its name', s.subname)
+              FROM pg_subscription_rel AS r JOIN pg_subscription AS s ON s.oid = r.srsubid
+             WHERE r.srrelid = $1
             UNION ALL
             -- its rows would come from a table that subscribers do not have
             SELECT 6, format('publication %1$I has it without publish_via_partition_root: ALTER PUBLICATION %1$I SET (publish_via_partition_root = true)', p.pubname)
