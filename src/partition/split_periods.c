@@ -326,6 +326,7 @@ plan_last(Periods *periods)
 	int64		before = split->range.to;
 	int64		key;
 	Range		period;
+	Range		behind;			/* it, to the one before */
 	bool		above;
 
 	while (split->count < CREATE_MOST && before > split->range.from &&
@@ -334,11 +335,10 @@ plan_last(Periods *periods)
 		CHECK_FOR_INTERRUPTS();
 		if (before == RANGE_MAXVALUE && !above)
 			period.to = before;
-		if (period.to < before)
-			add_part(split, (Range)
-					 {
-						 period.to, before
-					 });
+		behind.from = period.to;
+		behind.to = before;
+		if (behind.from < behind.to)
+			add_part(split, behind);
 		before = period.to;
 		if (split->count < CREATE_MOST)
 		{

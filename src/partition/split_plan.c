@@ -144,7 +144,7 @@ refuse_own_trigger(const Split *split, const Trigger *trigger)
 	if (RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_FK)
 		refuse(split, psprintf("Foreign key \"%s\" is its own, and the new ones would not have it.", get_constraint_name(trigger->tgconstraint)),
 			   psprintf("Give it to \"%s\", or drop it.", split->set->name));
-	if (!trigger->tgisinternal && TRIGGER_FOR_ROW(trigger->tgtype) && !capture_is_own(trigger->tgname))
+	if (!trigger->tgisinternal && !capture_is_own(trigger->tgname))
 		refuse(split, psprintf("Trigger \"%s\" is its own, and the new ones would not have it.", trigger->tgname),
 			   psprintf("Give it to \"%s\", or drop it.", split->set->name));
 }
@@ -223,6 +223,35 @@ refuse_published(const Split *split)
 		refuse(split, "A subscription writes into it by its name.", "Let the subscription write into the partitioned table.");
 }
 
+/*
+ * What means the partition would go on to mean the table that it was: a view
+ * would show its rows as they were.  So would a rule of its own do nothing.
+ */
+static void
+refuse_dependents(const Split *split)
+{
+	Datum		name;
+
+	if (owner_ask_value(split->set->owner,
+						psprintf("SELECT w.rulename FROM pg_catalog.pg_rewrite AS w WHERE w.ev_class = %u ORDER BY 1 LIMIT 1", split->partition), &name))
+		refuse(split, psprintf("Rule \"%s\" is its own, and the new ones would not have it.", NameStr(*DatumGetName(name))), "Drop the rule.");
+	if (owner_ask_value(split->set->owner,
+						psprintf("SELECT o.name FROM (SELECT CASE WHEN w.oid IS NULL THEN pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)"
+								 " ELSE pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0) END AS name"
+								 " FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_type AS y ON y.oid = c.reltype"
+								 " JOIN pg_catalog.pg_depend AS d ON d.deptype = 'n' AND (d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = c.oid"
+								 " OR d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.refobjid IN (y.oid, y.typarray))"
+								 " LEFT JOIN pg_catalog.pg_rewrite AS w ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND w.oid = d.objid"
+								 " WHERE c.oid = %u AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS n WHERE d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND n.oid = d.objid AND n.conrelid = c.oid)"
+								 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS n WHERE d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND n.oid = d.objid AND n.tgrelid = c.oid)"
+								 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy AS n WHERE d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND n.oid = d.objid AND n.polrelid = c.oid)"
+								 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_attrdef AS n WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND n.oid = d.objid AND n.adrelid = c.oid)"
+								 " AND (d.classid, d.objid) <> ('pg_catalog.pg_class'::pg_catalog.regclass, c.oid)) AS o ORDER BY 1 LIMIT 1",
+								 split->partition), &name))
+		refuse(split, psprintf("What depends on it would go on to mean the table that it was: %s.", TextDatumGetCString(name)),
+			   psprintf("Make it mean \"%s\", or drop it.", split->set->name));
+}
+
 static void
 find_partition(Split *split)
 {
@@ -280,6 +309,7 @@ split_look(Split *split)
 	relation_close(rel, NoLock);
 	find_partition(split);
 	refuse_published(split);
+	refuse_dependents(split);
 	if (!split->set->has_grid)
 		create_refuse_unknown_grid(split->set);
 	drop_require_zone(split->set);
