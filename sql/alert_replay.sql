@@ -19,7 +19,7 @@ RETURNS int LANGUAGE sql AS 'SELECT 1';
 -- 20 series of 400 minutes: each a slow wave with noise and missing readings
 SELECT setseed(0.5);
 INSERT INTO fed
-SELECT '2026-01-01'::timestamptz + m * interval '1 minute', 'maxwait_ms', 'series ' || s,
+SELECT '2026-01-01'::timestamptz + m * interval '1 minute', 'replication_lag_ms', 'series ' || s,
        round((100 + 40 * sin(m / (8.0 + s)) + 30 * (random() - 0.5))::numeric, 1)
   FROM generate_series(1, 20) AS s, generate_series(0, 399) AS m
  WHERE random() < 0.97 AND NOT (m BETWEEN 100 + s AND 103 + s);
@@ -31,7 +31,7 @@ CREATE TABLE rule (instance text, comparison text, threshold float8, sustained i
 INSERT INTO rule
 SELECT 'series ' || s, CASE WHEN s % 2 = 0 THEN '>' ELSE '<' END, 70 + 3 * s, (s % 6) * interval '1 minute', interval '1 hour'
   FROM generate_series(1, 20) AS s;
-SELECT count(dbmaint_set_rule('maxwait_ms', 'warning', r.comparison, r.threshold, r.sustained, r.instance,
+SELECT count(dbmaint_set_rule('replication_lag_ms', 'warning', r.comparison, r.threshold, r.sustained, r.instance,
                               jsonb_build_object('resolve_after', r.resolve, 'remind_every', NULL)::jsonb)) FROM rule AS r;
 DO $$
 DECLARE
@@ -94,7 +94,7 @@ CREATE VIEW expected AS SELECT r.instance, e.fired, e.resolved FROM rule AS r, r
 CREATE VIEW fired AS SELECT instance, fired_at, resolved_at FROM dbmaint_incidents WHERE fired_at IS NOT NULL;
 CREATE VIEW tested AS
 SELECT b.of_instance, b.fired_at, b.resolved_at
-  FROM rule AS r, dbmaint_backtest_rule('maxwait_ms', r.comparison, r.threshold, r.sustained, '2026-01-01', '2026-01-02', r.instance, r.resolve) AS b;
+  FROM rule AS r, dbmaint_backtest_rule('replication_lag_ms', r.comparison, r.threshold, r.sustained, '2026-01-01', '2026-01-02', r.instance, r.resolve) AS b;
 SELECT count(*) > 15 AS fired, count(resolved) > 3 AS resolved FROM expected;
 (TABLE expected EXCEPT TABLE fired) UNION ALL (TABLE fired EXCEPT TABLE expected);
 (TABLE expected EXCEPT TABLE tested) UNION ALL (TABLE tested EXCEPT TABLE expected);

@@ -99,6 +99,14 @@ SELECT dbmaint_set_rule('p99_ms', 'warning', '>', NULL, '0');
 SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 'NaN', '0');
 SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 'Infinity', '0');
 SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, '-1 s');
+-- a month is 30 days to a comparison, and more to the engine
+SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, '-12 months 360 days');
+SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, '0', options => '{"resolve_after": "-12 months 361 days"}');
+SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, '0', options => '{"remind_every": "-12 months 361 days"}');
+SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, '0', options => '{"escalate_after": "-12 months 361 days"}');
+\set VERBOSITY terse
+INSERT INTO dbmaint_alert_rules (metric, severity, comparison, threshold, sustained_for) VALUES ('p99_ms', 'warning', '>', 1, '-12 months 360 days');
+\set VERBOSITY default
 SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, NULL);
 SELECT dbmaint_set_rule('p99_ms', 'warning', '>', 1, '0', 'orders');
 SELECT dbmaint_set_rule('dead_ratio_pct', 'warning', '>', 1, '0', NULL);

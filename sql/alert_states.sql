@@ -71,17 +71,17 @@ SELECT * FROM play('01:13', 'maxwait_ms', 'app', ARRAY[50]);
 SELECT count(*) FROM dbmaint_incidents WHERE state <> 'resolved';
 
 -- a gap neither fires nor resolves, and is not counted
-SELECT dbmaint_set_rule('cl_waiting', 'critical', '>', 10, '5 minutes', options => '{"escalate_after": null}');
-SELECT * FROM play('02:00', 'cl_waiting', 'app', ARRAY[20, 20, 20, 'NaN', 'NaN', 'NaN', 'NaN', 20, 20, 20, 20, 20]::float8[]);
-SELECT * FROM play('02:12', 'cl_waiting', 'app', ARRAY[5, 'NaN', 'NaN', 'NaN', 'NaN', 'NaN', 'NaN', 5, 5, 5]::float8[]);
+SELECT dbmaint_set_rule('slot_retained_bytes', 'critical', '>', 10, '5 minutes', options => '{"escalate_after": null}');
+SELECT * FROM play('02:00', 'slot_retained_bytes', 'app', ARRAY[20, 20, 20, 'NaN', 'NaN', 'NaN', 'NaN', 20, 20, 20, 20, 20]::float8[]);
+SELECT * FROM play('02:12', 'slot_retained_bytes', 'app', ARRAY[5, 'NaN', 'NaN', 'NaN', 'NaN', 'NaN', 'NaN', 5, 5, 5]::float8[]);
 -- longer than what it has to last, and it begins anew
-SELECT * FROM play('02:30', 'cl_waiting', 'app', ARRAY[20, 20, 20, 20, 20]);
-SELECT * FROM play('02:50', 'cl_waiting', 'app', ARRAY[20, 20, 20, 20]);
-SELECT * FROM play('02:54', 'cl_waiting', 'app', ARRAY[20, 20]);
+SELECT * FROM play('02:30', 'slot_retained_bytes', 'app', ARRAY[20, 20, 20, 20, 20]);
+SELECT * FROM play('02:50', 'slot_retained_bytes', 'app', ARRAY[20, 20, 20, 20]);
+SELECT * FROM play('02:54', 'slot_retained_bytes', 'app', ARRAY[20, 20]);
 -- not known is no reading; gone is, where the source names all there are
-SELECT * FROM play('02:56', 'cl_waiting', 'app', ARRAY[NULL, NULL, NULL, NULL, NULL]::float8[]);
-SELECT state FROM dbmaint_alerts() WHERE metric = 'cl_waiting';
-SELECT * FROM play('03:01', 'cl_waiting', NULL, ARRAY[NULL, NULL, NULL, NULL, NULL]::float8[]);
+SELECT * FROM play('02:56', 'slot_retained_bytes', 'app', ARRAY[NULL, NULL, NULL, NULL, NULL]::float8[]);
+SELECT state FROM dbmaint_alerts() WHERE metric = 'slot_retained_bytes';
+SELECT * FROM play('03:01', 'slot_retained_bytes', NULL, ARRAY[NULL, NULL, NULL, NULL, NULL]::float8[]);
 SELECT resolved_because FROM dbmaint_incidents ORDER BY incident_id DESC LIMIT 1;
 
 -- hysteresis: between the two thresholds it stays as it is
@@ -133,34 +133,77 @@ SELECT * FROM play('10:14', 'damaged_pages', 'b', ARRAY[1, 0, 0, 0]);
 SELECT dbmaint_set_maintenance_window('thursdays', ARRAY['thu'], '10:20', '5 minutes', 'UTC');
 SELECT * FROM play('10:19', 'damaged_pages', 'c', ARRAY[0, 1, 1, 1, 1, 1, 1]);
 SELECT dbmaint_drop_maintenance_window('thursdays');
+-- what gets worse in a silence is told at its end; what got worse and better again is no news
+SELECT dbmaint_set_rule('damaged_pages', 'critical', '>', 5, '0', options => '{"resolve_after": "0", "remind_every": null, "escalate_after": "10 minutes"}');
+SELECT * FROM play('10:26', 'damaged_pages', 'd', ARRAY[1]);
+SELECT dbmaint_silence('damaged_pages', 'd', '2026-01-01 10:40', 'later', '2026-01-01 10:27') > 0 AS silenced;
+SELECT * FROM play('10:27', 'damaged_pages', 'd', ARRAY[1] || array_fill(9, ARRAY[13]));
+SELECT severity, told_severity, to_char(notified_at, 'HH24:MI') AS told FROM dbmaint_incidents WHERE instance = 'd' AND state = 'firing' AND metric = 'damaged_pages';
+SELECT * FROM play('10:41', 'damaged_pages', 'd', array_fill(9, ARRAY[11]));
+SELECT dbmaint_silence('damaged_pages', 'd', '2026-01-01 10:56', 'again', '2026-01-01 10:52') > 0 AS silenced;
+SELECT * FROM play('10:52', 'damaged_pages', 'd', ARRAY[9, 1, 1, 9, 9, 0]);
+DELETE FROM dbmaint_silences;
+-- what gets worse, taken on or not, has the time of its new severity before it escalates
+SELECT dbmaint_set_rule('damaged_pages', 'emergency', '>', 50, '0', options => '{"resolve_after": "0", "remind_every": null, "escalate_after": "5 minutes"}');
+SELECT * FROM play('10:58', 'damaged_pages', 'e', array_fill(1, ARRAY[20]) || array_fill(9, ARRAY[3]));
+SELECT dbmaint_acknowledge_alert(max(incident_id), 'on it', '2026-01-01 11:21') FROM dbmaint_incidents;
+SELECT * FROM play('11:21', 'damaged_pages', 'e', array_fill(9, ARRAY[20]) || array_fill(90, ARRAY[6]));
+DELETE FROM dbmaint_incidents WHERE metric = 'damaged_pages' AND instance IN ('d', 'e');
+DELETE FROM dbmaint_alert_rules WHERE metric = 'damaged_pages';
+
+-- what is told later tells the value of then, and that it is well by now
+SELECT dbmaint_set_rule('replication_lag_bytes', 'critical', '>', 100, '0', 's2', '{"remind_every": "2 minutes", "resolve_after": "10 minutes", "escalate_after": null}');
+SELECT * FROM play('11:55', 'replication_lag_bytes', 's2', ARRAY[200, 300, 400, 50, 60]);
+SELECT t.at - i.since_at AS after, t.kind, t.summary FROM told AS t JOIN dbmaint_incidents AS i ON i.incident_id = t.incident WHERE i.instance = 's2' ORDER BY t.n;
+SELECT value, message, threshold FROM dbmaint_alerts() WHERE instance = 's2';
+SELECT status, detail FROM dbmaint_check_alerts();
+-- rules that are changed meanwhile: the threshold, and when to remind
+SELECT dbmaint_set_rule('replication_lag_bytes', 'critical', '>=', 30, '0', 's2', '{"remind_every": null}');
+SELECT * FROM play('12:00', 'replication_lag_bytes', 's2', ARRAY[60, 60, 60, 60, 60]);
+SELECT message, threshold FROM dbmaint_alerts() WHERE instance = 's2';
+UPDATE dbmaint_alert_rules SET remind_every = '8 minutes', escalate_after = '11 minutes' WHERE instance = 's2';
+SELECT * FROM play('12:05', 'replication_lag_bytes', 's2', ARRAY[60, 60, 60, 60, 60]);
+SELECT dbmaint_drop_rule('replication_lag_bytes', NULL, 's2');
 
 -- a rule that is disabled or dropped while it fires
-SELECT * FROM play('11:00', 'longest_lock_wait_ms', '', ARRAY[1]);
+SELECT * FROM play('12:20', 'longest_lock_wait_ms', '', ARRAY[1]);
 SELECT dbmaint_set_rule('longest_lock_wait_ms', 'warning', '>', 0, '0');
 SELECT dbmaint_set_rule('longest_lock_wait_ms', 'critical', '>', 0, '0');
-SELECT * FROM play('11:01', 'longest_lock_wait_ms', '', ARRAY[1]);
+SELECT * FROM play('12:21', 'longest_lock_wait_ms', '', ARRAY[1]);
 SELECT dbmaint_disable_rule('longest_lock_wait_ms', 'critical');
-SELECT * FROM play('11:02', 'longest_lock_wait_ms', '', ARRAY[1]);
+SELECT * FROM play('12:22', 'longest_lock_wait_ms', '', ARRAY[1]);
 UPDATE dbmaint_alert_rules SET threshold = 5 WHERE metric = 'longest_lock_wait_ms';
-SELECT * FROM play('11:03', 'longest_lock_wait_ms', '', ARRAY[1, 6]);
+SELECT * FROM play('12:23', 'longest_lock_wait_ms', '', ARRAY[1, 6]);
 DELETE FROM dbmaint_alert_rules WHERE metric = 'longest_lock_wait_ms';
-SELECT * FROM play('11:05', 'longest_lock_wait_ms', '', ARRAY['NaN'::float8]);
+SELECT * FROM play('12:25', 'longest_lock_wait_ms', '', ARRAY['NaN'::float8]);
 SELECT resolved_because FROM dbmaint_incidents WHERE metric = 'longest_lock_wait_ms';
 
 -- rows that somebody deleted, a trigger on the tables, a notification that fails
 SELECT dbmaint_set_rule('idle_in_transaction_ms', 'warning', '>', 0, '0', options => '{"resolve_after": "0"}');
-SELECT * FROM play('12:00', 'idle_in_transaction_ms', '', ARRAY[1]);
+SELECT * FROM play('12:30', 'idle_in_transaction_ms', '', ARRAY[1]);
 DELETE FROM dbmaint_incidents WHERE metric = 'idle_in_transaction_ms';
-SELECT * FROM play('12:01', 'idle_in_transaction_ms', '', ARRAY[1, 0]);
+SELECT * FROM play('12:31', 'idle_in_transaction_ms', '', ARRAY[1, 0]);
 CREATE FUNCTION trap() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
 CREATE TRIGGER trap BEFORE INSERT ON dbmaint_incidents FOR EACH ROW EXECUTE FUNCTION trap();
-SELECT * FROM play('12:03', 'idle_in_transaction_ms', '', ARRAY[1]);
+SELECT * FROM play('12:33', 'idle_in_transaction_ms', '', ARRAY[1]);
+SELECT failure FROM dbmaint_alerting();
+SELECT status, detail FROM dbmaint_health() WHERE check_name = 'alerts' \gset alerts_
+SELECT :'alerts_status' AS status, :'alerts_detail' LIKE 'The last turn of the alerts failed%has triggers%' AS told;
 DROP TRIGGER trap ON dbmaint_incidents;
-ALTER TABLE told ADD CONSTRAINT never CHECK (at < '2026-01-01 12:04');
-SELECT * FROM play('12:04', 'idle_in_transaction_ms', '', ARRAY[1]);
+ALTER TABLE told ADD CONSTRAINT never CHECK (at < '2026-01-01 12:34');
+SELECT * FROM play('12:34', 'idle_in_transaction_ms', '', ARRAY[1]);
 SELECT count(*) FROM dbmaint_alerts() WHERE metric = 'idle_in_transaction_ms';
 ALTER TABLE told DROP CONSTRAINT never;
-SELECT * FROM play('12:05', 'idle_in_transaction_ms', '', ARRAY[1, 0]);
+SELECT * FROM play('12:35', 'idle_in_transaction_ms', '', ARRAY[1, 0]);
+
+-- the clock was set back by a year: times of the future are of now
+SELECT dbmaint_set_rule('slot_lost', 'critical', '>=', 1, '0', options => '{"remind_every": "10 minutes", "escalate_after": "15 minutes"}');
+SELECT * FROM play('12:40', 'slot_lost', 's', ARRAY[1]);
+UPDATE dbmaint_incidents SET notified_at = '2027-01-01', escalated_at = '2027-01-01', attention_at = '2027-01-01', evidence_due_at = '2027-01-01' WHERE metric = 'slot_lost';
+SELECT left_over, failure FROM dbmaint_attend_incidents('2026-01-01 12:45', true);
+SELECT to_char(notified_at, 'YYYY HH24:MI') AS notified, to_char(escalated_at, 'YYYY HH24:MI') AS escalated, to_char(evidence_due_at, 'YYYY HH24:MI') AS evidence_due,
+       to_char(attention_at, 'YYYY HH24:MI') AS attention FROM dbmaint_incidents WHERE metric = 'slot_lost';
+SELECT * FROM play('12:50', 'slot_lost', 's', array_fill(1, ARRAY[11]));
 
 -- what it cannot do
 SELECT dbmaint_acknowledge_alert(NULL);
@@ -170,6 +213,7 @@ SELECT dbmaint_acknowledge_alert((SELECT min(incident_id) FROM dbmaint_incidents
 SELECT dbmaint_top_alerts_line('2026-01-01 08:50'), dbmaint_top_alerts_line('2026-01-01 23:00') IS NOT NULL AS now, dbmaint_top_alerts_line('2025-12-31');
 SELECT item, value, previous FROM dbmaint_report_alerts('2026-01-01', '2026-01-02', '2025-12-31', 'day');
 SELECT value ~ '^\d+ firing, \d+ pending$' AS value, status, target, detail LIKE '%See dbmaint_alerts().' AS detail FROM dbmaint_check_alerts();
+SELECT failure FROM dbmaint_alerting();
 -- how the rules stand
 SELECT DISTINCT state FROM dbmaint_rule_states();
 DROP EXTENSION dbmaint CASCADE;

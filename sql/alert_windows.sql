@@ -77,6 +77,7 @@ SELECT dbmaint_set_maintenance_window('w', ARRAY['mon'], NULL, '1 hour');
 SELECT dbmaint_set_maintenance_window('w', ARRAY['mon'], '24:00', '1 hour');
 SELECT dbmaint_set_maintenance_window('w', ARRAY['mon'], '03:00', '0');
 SELECT dbmaint_set_maintenance_window('w', ARRAY['mon'], '03:00', '8 days');
+SELECT dbmaint_set_maintenance_window('w', ARRAY['mon'], '03:00', '-12 months 361 days');
 SELECT dbmaint_set_maintenance_window('w', ARRAY['mon'], '03:00', '1 hour', 'Mars/Olympus');
 SELECT dbmaint_set_maintenance_window('w', ARRAY['mon'], '03:00', '1 hour', NULL);
 SELECT dbmaint_set_maintenance_window('w', ARRAY['mon'], '03:00', '1 hour', 'UTC', NULL);

@@ -16,11 +16,28 @@ CREATE TABLE "K é'""x" (
 ALTER SEQUENCE "K é'""x_id_seq" AS bigint MAXVALUE 9223372036854775807;
 SELECT setval('"K é''""x_id_seq"', 1900000000), setval('up', 100), setval('down', -1000), setval('shared', 30000), setval('plain', 5, false);
 CREATE TEMP SEQUENCE mine;
+-- what comes next counts, called or not; and a domain is what it is made of
+CREATE DOMAIN number AS int CHECK (VALUE > 0);
+CREATE DOMAIN small AS smallint;
+CREATE DOMAIN smaller AS small NOT NULL;
+CREATE DOMAIN large AS bigint;
+CREATE SEQUENCE domains;
+CREATE TABLE at_end (restarted serial, begun int GENERATED ALWAYS AS IDENTITY (START WITH 2147483600), put serial,
+    descends int GENERATED ALWAYS AS IDENTITY (INCREMENT -1 MINVALUE -10 START WITH -10),
+    of_domain number DEFAULT nextval('domains'), of_two smaller DEFAULT nextval('domains'), of_large large DEFAULT nextval('domains'));
+ALTER SEQUENCE at_end_restarted_seq RESTART WITH 2147483600;
+SELECT setval('at_end_put_seq', 2147483647, false), setval('domains', 32000);
 
 SELECT resource, instance, used, limit_value, round(used_ratio::numeric, 4) AS used_ratio, status
   FROM dbmaint_capacity() WHERE resource IN ('sequence', 'integer_key') AND instance !~ 'dbmaint_'
  ORDER BY resource, instance COLLATE "C";
 SELECT detail FROM dbmaint_capacity() WHERE instance LIKE '%x".lent';
+SELECT detail FROM dbmaint_capacity() WHERE instance LIKE 'public.at_end.of_%' ORDER BY instance;
+SELECT nextval('at_end_put_seq');
+SELECT instance, used = limit_value AS ended, status FROM dbmaint_capacity() WHERE instance = 'public.at_end.put';
+DROP TABLE at_end;
+DROP SEQUENCE domains;
+DROP DOMAIN number, smaller, small, large;
 
 -- what is of the server is there, whoever is home
 SELECT resource, count(*) > 0 AS some, bool_and(limit_value > 0 AND used >= 0) AS known, bool_and(growth_per_day IS NULL) AS no_growth_yet

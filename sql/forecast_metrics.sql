@@ -74,6 +74,33 @@ SELECT min(at AT TIME ZONE 'UTC') FROM dbmaint_metric_history('total_connections
 TRUNCATE performance_metrics;
 SELECT count(*), min(value), max(value) FROM dbmaint_metric_history('query_count', '2025-12-01 00:00+00', :at, '1 day');
 
+-- hours and days are those of UTC, whatever the session's clock does: 1 GB
+-- until the clocks went back on 25 October, 10 GB from then on
+CREATE FUNCTION in_zones(metric text, horizon interval, as_of timestamptz, OUT zone text, OUT rows_told bigint, OUT first_at text, OUT last_at text,
+                         OUT status text, OUT expected float8, OUT detail text)
+RETURNS SETOF record LANGUAGE plpgsql AS $$
+BEGIN
+    FOREACH zone IN ARRAY ARRAY['UTC', 'Europe/Berlin', 'America/New_York', 'Pacific/Auckland', 'Asia/Kathmandu'] LOOP
+        PERFORM set_config('TimeZone', zone, true);
+        SELECT count(*), min(f.at) AT TIME ZONE 'UTC', max(f.at) AT TIME ZONE 'UTC', min(f.status), round(max(f.expected)), min(f.detail)
+          INTO rows_told, first_at, last_at, status, expected, detail
+          FROM dbmaint_forecast(in_zones.metric, horizon, as_of) AS f;
+        RETURN NEXT;
+    END LOOP;
+    PERFORM set_config('TimeZone', 'UTC', true);
+END $$;
+TRUNCATE dbmaint_hourly_metrics, dbmaint_daily_metrics, dbmaint_packed_hours;
+INSERT INTO performance_metrics ("timestamp", database_oid, sample_interval_ms, database_size_bytes)
+SELECT t.at, d.oid, 3600000, CASE WHEN t.at < '2026-10-25 00:00+00' THEN 1e9 ELSE 1e10 END
+  FROM pg_database AS d, generate_series(timestamptz '2026-10-05 00:00+00', '2026-11-20 23:00+00', '1 hour') AS t(at)
+ WHERE d.datname = current_database();
+SELECT * FROM in_zones('database_size_bytes', '8 days', '2026-11-21 00:00+00');
+-- across the change of the clocks
+SELECT * FROM in_zones('database_size_bytes', '30 days', '2026-10-20 00:00+00');
+SELECT * FROM in_zones('database_size_bytes', '7 days', '2026-10-30 12:30+00');
+TRUNCATE performance_metrics;
+DROP FUNCTION in_zones;
+
 -- bad input
 SELECT dbmaint_forecast('no_such_metric');
 SELECT dbmaint_forecast('database_size_bytes; DROP TABLE performance_metrics');

@@ -58,7 +58,12 @@ SELECT s.report, s.section, s.item, s.value, r.value, s.previous, r.previous
 -- whatever the session's time zone
 SET TimeZone = 'America/New_York';
 SELECT count(*) FROM (SELECT * FROM dbmaint_monthly_audit('2026-06-30') EXCEPT SELECT section, item, value, previous, change_ratio, unit, status, detail FROM from_roll_ups WHERE report = 'month') AS different;
+-- and at whatever time of the day, in the week after the clocks went forward
+CREATE TEMP TABLE midnight AS SELECT * FROM dbmaint_anomalies('2026-03-12 00:00+00', '2026-03-14 00:00+00', 3, 1);
+SELECT day, median, days_before FROM midnight WHERE metric = 'query_count';
+SELECT count(*) FROM (SELECT * FROM dbmaint_anomalies('2026-03-12 12:00+00', '2026-03-14 00:00+00', 3, 1) EXCEPT SELECT * FROM midnight) AS different;
 RESET TimeZone;
+SELECT count(*) FROM (SELECT * FROM dbmaint_anomalies('2026-03-12 00:00+00', '2026-03-14 00:00+00', 3, 1) EXCEPT SELECT * FROM midnight) AS different;
 
 -- days against their seasons
 SELECT * FROM dbmaint_anomalies('2026-06-22 00:00+00', '2026-06-27 00:00+00') WHERE metric IN ('query_count', 'response_time_ms');

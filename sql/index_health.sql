@@ -14,6 +14,7 @@ SELECT * FROM dbmaint_critical_indexes();
 
 -- no history: the server's statistics
 SET enable_seqscan = off;
+SET jit = off;
 SET enable_bitmapscan = off;
 CREATE TABLE users (id int PRIMARY KEY, name text, mail text, age int);
 CREATE INDEX idx_users_name ON users (name);
@@ -53,8 +54,9 @@ SELECT counted_from BETWEEN now() - interval '3 hours 1 minute' AND now() - inte
   FROM dbmaint_index_health('1 day') WHERE indexname = 'idx_users_name';
 SELECT DISTINCT counted_by FROM dbmaint_index_health('10 minutes');
 
--- critical indexes, by name, with schema, by pattern; unused; not there
-ALTER SYSTEM SET dbmaint.critical_indexes = 'idx_users_name', 'public.idx_users_m%', 'idx_no_such', '"odd, ""name"', 'other.idx_users_age';
+-- critical indexes, by name, with schema, by pattern; unused; new; not there
+CREATE INDEX idx_users_new ON users (age, id);
+ALTER SYSTEM SET dbmaint.critical_indexes = 'idx_users_name', 'idx_users_new', 'public.idx_users_m%', 'idx_no_such', '"odd, ""name"', 'other.idx_users_age';
 SELECT pg_reload_conf();
 -- a session looks at the signal between two statements: wait for it
 \o /dev/null
@@ -64,6 +66,33 @@ SELECT $$SELECT pg_sleep(CASE current_setting('dbmaint.critical_indexes') WHEN '
 \o
 SELECT * FROM dbmaint_critical_indexes();
 SELECT indexname, status, decided_by, critical, regexp_replace(advice, '\d+ times', 'N times') AS advice FROM shown WHERE critical ORDER BY indexname;
+SELECT instance, value FROM dbmaint_object_signals(now(), false) WHERE metric = 'critical_index_efficiency' AND instance ~ '(mail|new)$' ORDER BY 1;
+-- reads count from when a snapshot first saw it
+SELECT FROM dbmaint_run_due(now() - interval '29 minutes') WHERE collector = 'none';
+SELECT indexname, status, decided_by FROM shown WHERE indexname = 'idx_users_new';
+CALL work('SELECT count(*) FROM users WHERE name = ''n'' || $1', 100);
+SELECT pg_stat_force_next_flush();
+SELECT FROM dbmaint_run_due(now() + interval '2 minutes') WHERE collector = 'none';
+SELECT indexname, status, decided_by FROM shown WHERE indexname = 'idx_users_new';
+SELECT indexname, status, decided_by FROM dbmaint_index_health('10 minutes') WHERE indexname IN ('idx_users_new', 'idx_users_mail') ORDER BY 1;
+-- the alert's value is the one that decided, so that its limits are met where the status is not ok
+BEGIN;
+ALTER FUNCTION dbmaint_index_totals(timestamptz, timestamptz) RENAME TO dbmaint_index_totals_really;
+CREATE TABLE counted (relation_oid oid, idx_scan bigint, idx_tup_read bigint, idx_tup_fetch bigint, idx_blks_read bigint, idx_blks_hit bigint, grown_bytes bigint);
+CREATE FUNCTION dbmaint_index_totals(timestamptz, timestamptz) RETURNS SETOF counted LANGUAGE sql AS 'SELECT * FROM public.counted';
+CREATE FUNCTION judge(efficiency int, hit_percent int, blocks int, OUT status text, OUT decided_by text, OUT alert float8)
+LANGUAGE plpgsql AS $$
+BEGIN
+    DELETE FROM public.counted;
+    INSERT INTO public.counted VALUES ('public.idx_users_name'::regclass, 900, 1000, 10 * efficiency, blocks - blocks * hit_percent / 100, blocks * hit_percent / 100, 0);
+    SELECT h.status, h.decided_by INTO status, decided_by FROM public.dbmaint_index_health('1 day') AS h WHERE h.indexname = 'idx_users_name';
+    SELECT s.value INTO alert FROM public.dbmaint_object_signals(now(), true) AS s WHERE s.metric = 'critical_index_efficiency' AND s.instance = 'public.idx_users_name';
+END
+$$;
+SELECT c.*, j.*, (j.alert < 85) = (j.status <> 'ok') AS agree
+  FROM (VALUES (100, 10, 900), (75, 10, 900), (100, 10, 2000), (10, 99, 2000), (10, 75, 2000), (75, 50, 2000), (90, 99, 2000)) AS c(efficiency, hit_percent, blocks),
+       judge(c.efficiency, c.hit_percent, c.blocks) AS j;
+ROLLBACK;
 ALTER SYSTEM RESET dbmaint.critical_indexes;
 SELECT pg_reload_conf();
 

@@ -24,6 +24,27 @@ SELECT count(*) FROM dbmaint_foreign_keys_without_index(1);
 SELECT statement FROM dbmaint_foreign_keys_without_index() ORDER BY tablename, constraint_name \gexec
 SELECT count(*) FROM dbmaint_foreign_keys_without_index();
 
+-- what the check can use: its collation and operators, and all that is not NULL
+CREATE TABLE spoken (c text COLLATE "POSIX" PRIMARY KEY);
+CREATE TABLE speaks (c text COLLATE "POSIX", d text COLLATE "POSIX", e text COLLATE "POSIX",
+    CONSTRAINT other_collation FOREIGN KEY (c) REFERENCES spoken,
+    CONSTRAINT its_collation FOREIGN KEY (d) REFERENCES spoken,
+    CONSTRAINT pattern_ops FOREIGN KEY (e) REFERENCES spoken);
+CREATE INDEX ON speaks (c COLLATE "C");
+CREATE INDEX ON speaks (d);
+CREATE INDEX ON speaks (e text_pattern_ops);
+CREATE TABLE not_null (a bigint, b int, n int, o int,
+    CONSTRAINT both_not_null FOREIGN KEY (a, b) REFERENCES parent,
+    CONSTRAINT not_null FOREIGN KEY (n, b) REFERENCES parent,
+    CONSTRAINT other_not_null FOREIGN KEY (o, b) REFERENCES parent);
+CREATE INDEX ON not_null (b, a) WHERE a IS NOT NULL AND b IS NOT NULL;
+CREATE INDEX ON not_null (n, b) WHERE n IS NOT NULL;
+CREATE INDEX ON not_null (o, b) WHERE o IS NOT NULL AND n IS NOT NULL;
+CREATE INDEX ON not_null (o, b) WHERE o IS NOT NULL OR b IS NOT NULL;
+CREATE INDEX ON not_null (o, b) WHERE o IS NULL;
+SELECT tablename, constraint_name, reason FROM dbmaint_foreign_keys_without_index() ORDER BY 1, 2;
+DROP TABLE speaks, spoken, not_null;
+
 -- large tables read by sequential scans; neither pg_qualstats nor hypopg here
 CREATE TABLE scanned (id int PRIMARY KEY, v text);
 INSERT INTO scanned SELECT i, repeat('x', 500) FROM generate_series(1, 5000) AS i;
@@ -46,6 +67,10 @@ SELECT count(*) FROM dbmaint_missing_indexes();
 SELECT dbmaint_missing_indexes(-1, 10);
 SELECT dbmaint_missing_indexes(1, 0);
 SELECT * FROM dbmaint_index_gain('scanned'::regclass, '{2}', '{98}');
+
+-- what takes a lock on a user's table gives up at once
+SELECT p.proname, c AS setting FROM pg_proc AS p, unnest(p.proconfig) AS c
+ WHERE c LIKE 'lock_timeout=%' AND p.proname ~ '_(bloat_ratio|index_gain|partition_index)$' ORDER BY 1;
 
 -- planning must run no function of the owner's
 CREATE FUNCTION trap(text) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN true; END';

@@ -74,6 +74,8 @@ SELECT dbmaint_enqueue('vacuum', 'app.orders', '{"attempts": 0}');
 SELECT dbmaint_enqueue('analyze', 'app.orders', '{"columns": []}');
 SELECT dbmaint_enqueue('analyze', 'app.orders', '{"columns": ["note", 1]}');
 SELECT dbmaint_enqueue('analyze', 'app.orders', '{"columns": ["note", "price"]}');
+SELECT dbmaint_enqueue('analyze', 'app.orders', '{"columns": ["ctid"]}');
+SELECT dbmaint_enqueue('analyze', 'app.orders', '{"columns": ["note", "id", "note"]}');
 SELECT dbmaint_enqueue('reindex', 'app.orders', '{"concurrently": false}');
 SELECT dbmaint_enqueue('analyze', 'app.orders', jsonb_build_object('columns', (SELECT jsonb_agg(repeat('x', 63)) FROM generate_series(1, 1600))));
 SELECT dbmaint_enqueue('analyze', 'app.orders', jsonb_build_object('columns', (SELECT jsonb_agg(repeat('x', 63)) FROM generate_series(1, 3000))));

@@ -112,6 +112,18 @@ SELECT name, enabled, target, min_severity FROM dbmaint_channels WHERE name = 'n
 -- what came with the extension is not dumped, what became of it is
 SELECT name, seeded, dropped, enabled FROM dbmaint_channel_settings WHERE name IN ('log', 'notify') ORDER BY 1, 2;
 
+-- a whole number is stored as one, however it was written, and read so where it is not
+SELECT dbmaint_add_channel('whole', 'notify', 'x', 'warning', '{"escalation_level": 1.0, "concurrency": 2.00, "rate_per_second": 1.50}');
+SELECT escalation_level, options FROM dbmaint_channels WHERE name = 'whole';
+SELECT dbmaint_change_channel('whole', options => '{"escalation_level": 3.0}');
+SELECT escalation_level, options FROM dbmaint_channels WHERE name = 'whole';
+UPDATE dbmaint_channel_settings SET options = '{"escalation_level": 2.0, "concurrency": 3.0}' WHERE name = 'whole';
+SELECT escalation_level FROM dbmaint_channels WHERE name = 'whole';
+SELECT dbmaint_test_channel('whole') IS NOT NULL AS queued;
+SELECT rate, concurrency FROM dbmaint_due_channels(now() + interval '1 minute') WHERE name = 'whole';
+SELECT dbmaint_drop_channel('whole');
+SELECT dbmaint_add_channel('x', 'notify', 'x', 'warning', '{"concurrency": 2.5}');
+
 -- rights: a monitor sees no secrets, nor does one who may read all data
 CREATE ROLE dbmaint_plain;
 GRANT pg_monitor, pg_read_all_data TO dbmaint_plain;

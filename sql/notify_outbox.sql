@@ -170,6 +170,34 @@ SELECT dbmaint_enable_channel('log', false);
 SELECT tell(20000, 'trigger', 721);
 SELECT count(*) FROM dbmaint_due_channels('2026-01-01 12:30+00') WHERE name = 'log';
 
+-- but for the end of what it was told of, however long it is off
+TRUNCATE dbmaint_outbox, dbmaint_notification_attempts;
+DELETE FROM incident;
+SELECT dbmaint_enable_channel('log');
+SELECT tell(45, 'trigger', 0), tell(46, 'trigger', 0);
+SELECT * FROM deliver('log', 1, room => 1);
+SELECT dbmaint_enable_channel('log', false);
+SELECT tell(47, 'trigger', 2);
+SELECT tell(45, 'change', 3, 'critical'), tell(45, 'acknowledge', 4), tell(45, 'resolve', 5), tell(46, 'resolve', 5), tell(47, 'resolve', 5);
+SELECT dbmaint_tend_outbox('2026-01-02 00:00+00') > 0 AS touched;
+SELECT incident, kind, state FROM outbox WHERE channel = 'log' ORDER BY message_id;
+SELECT count(*) FROM dbmaint_due_channels('2026-01-02 00:00+00') WHERE name = 'log';
+SELECT dbmaint_enable_channel('log');
+SELECT m.incident_id, m.kind FROM dbmaint_claim_notifications('log', 100, now() + interval '1 minute') AS c JOIN dbmaint_outbox AS m USING (message_id);
+SELECT incident, kind, state FROM outbox WHERE channel = 'log' ORDER BY message_id;
+-- turned on twice, nothing is younger than it is
+UPDATE dbmaint_outbox SET state = 'queued', queued_at = '2026-01-01 00:00+00';
+SELECT dbmaint_enable_channel('log');
+SELECT count(*) FROM dbmaint_outbox WHERE queued_at > '2026-01-01 00:00+00';
+-- dropped with its channel
+SELECT dbmaint_add_channel('gone', 'notify', 'gone');
+SELECT tell(48, 'trigger', 0);
+SELECT * FROM deliver('gone', 1);
+SELECT dbmaint_enable_channel('gone', false);
+SELECT tell(48, 'resolve', 5);
+SELECT dbmaint_drop_channel('gone');
+SELECT kind, state, error FROM outbox WHERE channel = 'gone' ORDER BY message_id;
+
 -- what a notifier that ended left behind; a copy of the database sends nothing
 TRUNCATE dbmaint_outbox, dbmaint_notification_attempts;
 DELETE FROM incident;

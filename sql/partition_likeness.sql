@@ -153,6 +153,92 @@ CREATE TABLE leafless (at date, i int) PARTITION BY RANGE (at);
 CREATE TABLE leafless_2026_01 PARTITION OF leafless FOR VALUES FROM ('2026-01-01') TO ('2026-02-01') PARTITION BY LIST (i);
 SELECT partition_name, status FROM create_future_partitions('leafless', 1, as_of => '2026-01-15 00:00+00');
 INSERT INTO leafless VALUES ('2026-02-02', 1);
+-- what is copied means the same in a session of any format and time zone
+CREATE TABLE formats (id int, at timestamptz NOT NULL, upd timestamptz, f float8, d date, CONSTRAINT modern CHECK (upd > '2020-03-04 00:00+05:30')) PARTITION BY RANGE (at);
+CREATE TABLE formats_2026_10 PARTITION OF formats FOR VALUES FROM ('2026-10-01 00:00+00') TO ('2026-11-01 00:00+00') PARTITION BY RANGE (upd);
+CREATE TABLE formats_2026_10_new PARTITION OF formats_2026_10 FOR VALUES FROM ('2020-01-01 00:00+05:30') TO (MAXVALUE) PARTITION BY RANGE (f);
+CREATE TABLE formats_2026_10_new_f PARTITION OF formats_2026_10_new FOR VALUES FROM (0.1234567890123456) TO (MAXVALUE) PARTITION BY RANGE (d);
+CREATE TABLE formats_2026_10_new_f_d PARTITION OF formats_2026_10_new_f FOR VALUES FROM ('2020-02-01') TO (MAXVALUE);
+CREATE POLICY modern ON formats_2026_10 USING (upd > '2020-05-06 00:00+05:30' AND age(upd) > '-1 year 1 day -02:03');
+SET timezone = 'Asia/Kolkata'; SET datestyle = 'SQL, DMY'; SET extra_float_digits = -10; SET intervalstyle = sql_standard;
+SELECT partition_name, status FROM create_future_partitions('formats', 1, time_zone => 'UTC', as_of => '2026-10-15 00:00+00');
+SET timezone = 'UTC'; SET datestyle = 'ISO'; RESET extra_float_digits; SET intervalstyle = postgres;
+SELECT relid, pg_get_expr(relpartbound, oid) FROM pg_partition_tree('formats_2026_11'), pg_class WHERE oid = relid;
+SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'formats_2026_11'::regclass AND contype = 'c';
+SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = 'formats_2026_11'::regclass;
+RESET timezone; RESET datestyle; RESET intervalstyle;
+CREATE FUNCTION sub_ranges(relation regclass) RETURNS TABLE (partition regclass, bound text) LANGUAGE sql AS
+$$SELECT t.relid, pg_get_expr(c.relpartbound, c.oid) FROM pg_partition_tree(relation) AS t JOIN pg_class AS c ON c.oid = t.relid WHERE t.relid <> relation ORDER BY t.level, t.relid::text$$;
+-- sub-partitions take all rows of the new period: those of the same key in uneven parts, at the same distance from its beginning
+CREATE TABLE uneven (at date, i int) PARTITION BY RANGE (at);
+CREATE TABLE uneven_2026_10 PARTITION OF uneven FOR VALUES FROM ('2026-10-01') TO ('2026-11-01') PARTITION BY RANGE (at);
+CREATE TABLE uneven_2026_10_a PARTITION OF uneven_2026_10 FOR VALUES FROM ('2026-10-01') TO ('2026-10-15');
+CREATE TABLE uneven_2026_10_b PARTITION OF uneven_2026_10 FOR VALUES FROM ('2026-10-15') TO ('2026-10-31') WITH (fillfactor = 50);
+CREATE TABLE uneven_2026_10_c PARTITION OF uneven_2026_10 FOR VALUES FROM ('2026-10-31') TO ('2026-11-01');
+SELECT partition_name, status FROM create_future_partitions('uneven', 2, as_of => '2026-10-15 00:00+00');
+SELECT * FROM sub_ranges('uneven_2026_11') UNION ALL SELECT * FROM sub_ranges('uneven_2026_12');
+INSERT INTO uneven SELECT generate_series('2026-10-01'::date, '2026-12-31', '1 day');
+-- with times of a zone whose clocks change, under a list
+CREATE TABLE zoned (at timestamptz, region text) PARTITION BY RANGE (at);
+CREATE TABLE zoned_2026_10 PARTITION OF zoned FOR VALUES FROM ('2026-10-01 00:00 America/New_York') TO ('2026-11-01 00:00 America/New_York') PARTITION BY LIST (region);
+CREATE TABLE zoned_2026_10_eu PARTITION OF zoned_2026_10 FOR VALUES IN ('eu') PARTITION BY RANGE (at);
+CREATE TABLE zoned_2026_10_eu_1 PARTITION OF zoned_2026_10_eu FOR VALUES FROM (MINVALUE) TO ('2026-10-08 00:00 America/New_York');
+CREATE TABLE zoned_2026_10_eu_2 PARTITION OF zoned_2026_10_eu FOR VALUES FROM ('2026-10-08 00:00 America/New_York') TO (MAXVALUE);
+SET timezone = 'America/New_York'; SET datestyle = 'ISO';
+SELECT partition_name, status FROM create_future_partitions('zoned', 1, time_zone => 'America/New_York', as_of => '2026-10-15 00:00+00');
+SELECT * FROM sub_ranges('zoned_2026_11');
+RESET timezone; RESET datestyle;
+-- of a date that follows from the key, or that goes along with it, one takes all
+CREATE TABLE derived (at timestamp, i int) PARTITION BY RANGE (at);
+CREATE TABLE derived_2026_10 PARTITION OF derived FOR VALUES FROM ('2026-10-01') TO ('2026-11-01') PARTITION BY RANGE ((at::date));
+CREATE TABLE derived_2026_10_a PARTITION OF derived_2026_10 FOR VALUES FROM ('2026-10-01') TO ('2026-10-16');
+CREATE TABLE derived_2026_10_b PARTITION OF derived_2026_10 FOR VALUES FROM ('2026-10-16') TO ('2026-11-01') WITH (fillfactor = 50);
+SELECT partition_name, status FROM create_future_partitions('derived', 2, as_of => '2026-10-15 00:00+00');
+SELECT * FROM sub_ranges('derived_2026_11') UNION ALL SELECT * FROM sub_ranges('derived_2026_12');
+CREATE TABLE along (at timestamptz, day date) PARTITION BY RANGE (at);
+CREATE TABLE along_2026_10 PARTITION OF along FOR VALUES FROM ('2026-10-01 00:00+00') TO ('2026-11-01 00:00+00') PARTITION BY RANGE (day);
+CREATE TABLE along_2026_10_a PARTITION OF along_2026_10 FOR VALUES FROM ('2026-10-01') TO ('2026-10-16');
+CREATE TABLE along_2026_10_b PARTITION OF along_2026_10 FOR VALUES FROM ('2026-10-16') TO ('2026-11-02');
+SELECT partition_name, status FROM create_future_partitions('along', 1, as_of => '2026-10-15 00:00+00');
+SELECT * FROM sub_ranges('along_2026_11');
+-- of numbers of an order, which no other partition has; and of weekdays, which all have
+CREATE TABLE orders (at timestamp, id int) PARTITION BY RANGE (at);
+CREATE TABLE orders_2026_09 PARTITION OF orders FOR VALUES FROM ('2026-09-01') TO ('2026-10-01') PARTITION BY RANGE (id);
+CREATE TABLE orders_2026_09_a PARTITION OF orders_2026_09 FOR VALUES FROM (0) TO (1000);
+CREATE TABLE orders_2026_10 PARTITION OF orders FOR VALUES FROM ('2026-10-01') TO ('2026-11-01') PARTITION BY RANGE (id);
+CREATE TABLE orders_2026_10_a PARTITION OF orders_2026_10 FOR VALUES FROM (1000) TO (2000);
+SELECT partition_name, status FROM create_future_partitions('orders', 1, as_of => '2026-10-15 00:00+00');
+SELECT * FROM sub_ranges('orders_2026_11');
+CREATE TABLE weekdays (at timestamp) PARTITION BY RANGE (at);
+CREATE TABLE weekdays_2026_09 PARTITION OF weekdays FOR VALUES FROM ('2026-09-01') TO ('2026-10-01') PARTITION BY RANGE (extract(isodow FROM at));
+CREATE TABLE weekdays_2026_09_week PARTITION OF weekdays_2026_09 FOR VALUES FROM (1) TO (6);
+CREATE TABLE weekdays_2026_09_end PARTITION OF weekdays_2026_09 FOR VALUES FROM (6) TO (8);
+CREATE TABLE weekdays_2026_10 PARTITION OF weekdays FOR VALUES FROM ('2026-10-01') TO ('2026-11-01') PARTITION BY RANGE (extract(isodow FROM at));
+CREATE TABLE weekdays_2026_10_week PARTITION OF weekdays_2026_10 FOR VALUES FROM (1) TO (6);
+CREATE TABLE weekdays_2026_10_end PARTITION OF weekdays_2026_10 FOR VALUES FROM (6) TO (8);
+SELECT partition_name, status FROM create_future_partitions('weekdays', 1, as_of => '2026-10-15 00:00+00');
+SELECT * FROM sub_ranges('weekdays_2026_11');
+-- times in numbers are times in sub-partitions, too; and there is an end to their number
+CREATE TABLE numbered (id int, ts bigint) PARTITION BY RANGE (ts);
+CREATE TABLE numbered_1 PARTITION OF numbered FOR VALUES FROM (1795132800) TO (1795219200) PARTITION BY RANGE (ts);
+DO $$ BEGIN FOR i IN 0 .. 47 LOOP EXECUTE format('CREATE TABLE numbered_1_%s PARTITION OF numbered_1 FOR VALUES FROM (%s) TO (%s)', i, 1795132800 + 1800 * i, 1795132800 + 1800 * (i + 1)); END LOOP; END $$;
+SELECT partition_name, status FROM create_future_partitions('numbered', 1, '1 day', time_zone => 'UTC', as_of => '2026-11-20 12:00+00');
+SELECT count(*), min(bound), max(bound) FROM sub_ranges((SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'numbered'::regclass ORDER BY inhrelid DESC LIMIT 1));
+CREATE TABLE minced (at date, id int) PARTITION BY RANGE (id);
+CREATE TABLE minced_0 PARTITION OF minced FOR VALUES FROM (0) TO (10000) PARTITION BY RANGE (id);
+CREATE TABLE minced_0_0 PARTITION OF minced_0 FOR VALUES FROM (0) TO (1);
+CREATE TABLE minced_0_1 PARTITION OF minced_0 FOR VALUES FROM (1) TO (2);
+SELECT partition_name, status FROM create_future_partitions('minced', 1);
+-- rows are moved into sub-partitions
+CREATE TABLE deep (at date, region text, id int) PARTITION BY RANGE (at);
+CREATE TABLE deep_2026_10 PARTITION OF deep FOR VALUES FROM ('2026-10-01') TO ('2026-11-01') PARTITION BY LIST (region);
+CREATE TABLE deep_2026_10_eu PARTITION OF deep_2026_10 FOR VALUES IN ('eu') PARTITION BY HASH (id);
+CREATE TABLE deep_2026_10_eu_0 PARTITION OF deep_2026_10_eu FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+CREATE TABLE deep_default PARTITION OF deep DEFAULT;
+INSERT INTO deep VALUES ('2026-11-05', 'eu', 1);
+SELECT partition_name, status FROM create_future_partitions('deep', 1, default_rows => 'move', as_of => '2026-10-15 00:00+00');
+SELECT tableoid::regclass, * FROM deep;
+SELECT conrelid::regclass, conname FROM pg_constraint WHERE conname = 'dbmaint_range';
 
 DROP OWNED BY likeness_writer, likeness_owner CASCADE;
 DROP OWNED BY likeness_reader CASCADE;

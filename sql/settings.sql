@@ -22,6 +22,12 @@ ALTER SYSTEM SET dbmaint.enabled = 'perhaps';
 \set VERBOSITY default
 ALTER SYSTEM SET dbmaint.databases = 'a,,b';
 ALTER SYSTEM SET dbmaint.critical_indexes = '"open';
+-- each entry is a pattern of LIKE
+ALTER SYSTEM SET dbmaint.critical_indexes = 'fine', 'x\';
+ALTER SYSTEM SET dbmaint.critical_indexes = 'x\\\';
+ALTER SYSTEM SET dbmaint.critical_indexes = 'x\\', '\_%', '".', ' ';
+ALTER SYSTEM SET dbmaint.critical_indexes = 'x\\', '\_%', '.', '"  "';
+ALTER SYSTEM RESET dbmaint.critical_indexes;
 ALTER SYSTEM SET dbmaint.home_database = 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx';
 -- not here, not now
 SET dbmaint.sample_interval = 5;

@@ -51,6 +51,8 @@ SELECT count(*) FROM dbmaint_top_statements('2026-01-01 00:00+00', '2026-01-01 0
 SELECT count(*) FROM dbmaint_top_statements('2026-02-01', '2026-02-02');
 SELECT * FROM dbmaint_top_statements(order_by => 'calls; DROP TABLE x');
 SELECT * FROM dbmaint_top_statements(order_by => NULL);
+SELECT * FROM dbmaint_top_statements(max_rows => -1);
+SELECT count(*) FROM dbmaint_top_statements(max_rows => 0);
 
 -- slow: by the setting, and by any threshold
 SHOW dbmaint.slow_query_threshold;
@@ -84,6 +86,8 @@ SELECT dbmaint_set_baseline('it''s good', '2026-01-01 01:00+00', '2026-01-01 03:
 SELECT count(*), min(observed_hours) FROM dbmaint_baselines;
 SELECT dbmaint_set_baseline('empty', '2026-02-01', '2026-02-02');
 SELECT dbmaint_set_baseline(NULL, '2026-01-01 01:00+00', '2026-01-01 03:00+00');
+SELECT dbmaint_set_baseline('', '2026-01-01 01:00+00', '2026-01-01 03:00+00');
+SELECT dbmaint_set_baseline('  ', '2026-01-01 01:00+00', '2026-01-01 03:00+00');
 SELECT string_agg(md5(i::text), '' ORDER BY i) AS huge FROM generate_series(1, 300) AS i \gset
 SELECT dbmaint_set_baseline(:'huge', '2026-01-01 01:00+00', '2026-01-01 03:00+00');
 SELECT dbmaint_set_baseline(left(:'huge', 1025), '2026-01-01 01:00+00', '2026-01-01 03:00+00');

@@ -67,6 +67,17 @@ SELECT indexname, status, decided_by, bloat_ratio BETWEEN 0.8 AND 0.95 AS bloat,
 SELECT count(*) FROM dbmaint_table_health('1 day') WHERE bloat_ratio IS NOT NULL;
 SELECT count(*) FROM dbmaint_index_health('1 day') WHERE bloat_ratio IS NOT NULL;
 DROP TABLE bloated;
+-- room that the fillfactor leaves, or that no row fits in, is no bloat
+CREATE TABLE roomy (id int, v text) WITH (fillfactor = 45);
+INSERT INTO roomy SELECT i, repeat('x', 100) FROM generate_series(1, 30000) AS i;
+CREATE TABLE wide (v text);
+ALTER TABLE wide ALTER v SET STORAGE plain;
+INSERT INTO wide SELECT repeat('x', 4100) FROM generate_series(1, 1200);
+VACUUM ANALYZE roomy, wide;
+SELECT tablename, status, bloat_ratio < 0.02 AS none FROM dbmaint_table_health('1 day', true) WHERE bloat_ratio IS NOT NULL;
+SELECT free_ratio > 0.45 AS free, bloat_bytes < 0.02 * table_bytes AS none
+  FROM unnest(ARRAY['roomy', 'wide']::regclass[]) AS t, dbmaint_table_bloat(t);
+DROP TABLE roomy, wide;
 
 -- nothing is being vacuumed; bad input
 SELECT count(*) FROM dbmaint_autovacuum_activity();

@@ -153,14 +153,19 @@ backend_status_proc(int entry)
 #endif
 }
 
-/* 17: a transaction's process is named by its ProcNumber, no longer BackendId. */
+/*
+ * 17: a transaction's process is named by its ProcNumber, no longer BackendId.
+ * NULL: it has none, since it was prepared.
+ */
 static inline PgBackendStatus *
 virtual_transaction_status(const VirtualTransactionId *transaction)
 {
 #if PG_VERSION_NUM >= 170000
-	return backend_status_array() + transaction->procNumber;
+	return transaction->procNumber == INVALID_PROC_NUMBER ? NULL :
+		backend_status_array() + transaction->procNumber;
 #else
-	return backend_status_array() + (transaction->backendId - 1);
+	return transaction->backendId == InvalidBackendId ? NULL :
+		backend_status_array() + (transaction->backendId - 1);
 #endif
 }
 
@@ -247,6 +252,15 @@ relation_file_path(Oid database, Oid tablespace, Oid file)
 	object_ownercheck(RelationRelationId, relation, role)
 #else
 #define OWNS_RELATION(relation, role) pg_class_ownercheck(relation, role)
+#endif
+
+/* 16: object_aclcheck() took the place of one function a catalog. */
+#if PG_VERSION_NUM >= 160000
+#define MAY_CREATE_IN(schema, role) \
+	(object_aclcheck(NamespaceRelationId, schema, role, ACL_CREATE) == ACLCHECK_OK)
+#else
+#define MAY_CREATE_IN(schema, role) \
+	(pg_namespace_aclcheck(schema, role, ACL_CREATE) == ACLCHECK_OK)
 #endif
 
 /* 17: the privilege MAINTAIN. */

@@ -77,6 +77,7 @@ typedef struct StringSetting
 } StringSetting;
 
 static bool check_list(char **newval, void **extra, GucSource source);
+static bool check_patterns(char **newval, void **extra, GucSource source);
 static bool check_database_name(char **newval, void **extra, GucSource source);
 static bool check_networks(char **newval, void **extra, GucSource source);
 static bool check_pgbouncer_conninfo(char **newval, void **extra, GucSource source);
@@ -180,26 +181,37 @@ static const StringSetting string_settings[] =
 	{"dbmaint.critical_indexes",
 		"Indexes whose use is watched closely, separated by commas.",
 		"Each is a name, with or without its schema, and may hold the patterns of LIKE.",
-	&setting_critical_indexes, "", GUC_LIST_INPUT, check_list},
+	&setting_critical_indexes, "", GUC_LIST_INPUT, check_patterns},
 	{"dbmaint.notify_allowed_networks",
 		"Networks beside the Internet that notifications may be sent to, separated by commas.",
 		"Loopback, private, link-local and reserved addresses are refused otherwise. Each is an address with or without /bits.",
 	&setting_notify_allowed_networks, "", GUC_LIST_INPUT, check_networks},
 };
 
+/* A pattern of LIKE that ends with an escape is an error where it is used. */
+static bool
+ends_with_escape(const char *pattern)
+{
+	for (; *pattern != '\0'; pattern++)
+	{
+		if (*pattern == '\\' && *++pattern == '\0')
+			return true;
+	}
+	return false;
+}
+
 /*
- * GUC check hook: a list of identifiers.  Works on a copy from malloc, since
- * it runs in the postmaster too, where palloc must not raise an error.
+ * GUC check hook: a list of identifiers, or patterns of them.  Works on a copy
+ * from malloc, since it runs in the postmaster too, where palloc must not raise
+ * an error.
  */
 static bool
-check_list(char **newval, void **extra, GucSource source)
+check_names(const char *value, bool are_patterns)
 {
-	char	   *copy = strdup(*newval);
+	char	   *copy = strdup(value);
 	List	   *names = NIL;
+	ListCell   *cell;
 	bool		valid;
-
-	(void) extra;
-	(void) source;
 
 	if (copy == NULL)
 	{
@@ -207,12 +219,37 @@ check_list(char **newval, void **extra, GucSource source)
 		return false;
 	}
 	valid = SplitGUCList(copy, ',', &names);
-	list_free(names);
-	free(copy);
-
 	if (!valid)
 		GUC_check_errdetail("List syntax is invalid.");
+	foreach(cell, valid && are_patterns ? names : NIL)
+	{
+		if (ends_with_escape(lfirst(cell)))
+		{
+			GUC_check_errdetail("The entry \"%s\" ends with an escape character.", (char *) lfirst(cell));
+			GUC_check_errhint("Write two backslashes for one that is part of a name.");
+			valid = false;
+			break;
+		}
+	}
+	list_free(names);
+	free(copy);
 	return valid;
+}
+
+static bool
+check_list(char **newval, void **extra, GucSource source)
+{
+	(void) extra;
+	(void) source;
+	return check_names(*newval, false);
+}
+
+static bool
+check_patterns(char **newval, void **extra, GucSource source)
+{
+	(void) extra;
+	(void) source;
+	return check_names(*newval, true);
 }
 
 static bool

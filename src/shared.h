@@ -105,6 +105,8 @@ typedef struct DatabaseSlot
 	DatabaseState state;
 	bool		leave;			/* the sampler is asked to go */
 	uint32		changes;		/* of extensions, to notice one */
+	TimestampTz allowed_at;		/* since when its sampler is to run; 0: it is
+								 * not */
 
 	TimestampTz last_due[MAX_COLLECTORS];	/* 0: never ran */
 	TimestampTz last_expiry;	/* when expiry of history was due last */
@@ -125,6 +127,7 @@ typedef struct DatabaseSlot
 	int			alert_pending;
 	int			alert_firing;
 	double		alert_judged_ms;
+	char		alert_failure[LAST_ERROR_LENGTH];	/* of that turn */
 
 	SampleMemory samples;
 	SnapshotArea snapshots[SNAPSHOT_KINDS];

@@ -35,6 +35,9 @@ typedef struct AlertReport
 	int			firing;
 	double		judged_ms;		/* what judging took */
 	List	   *failures;		/* messages of the steps that failed */
+	const char *broken;			/* the last of them but for evidence:
+								 * something was not judged or not written; or
+								 * NULL */
 } AlertReport;
 
 /*

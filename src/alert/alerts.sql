@@ -28,14 +28,26 @@ $$;
 COMMENT ON FUNCTION dbmaint_show_duration(interval) IS
 'A duration in one unit for people to read';
 
+CREATE FUNCTION dbmaint_is_beyond(value float8, comparison text, threshold float8)
+RETURNS boolean
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE comparison WHEN '>' THEN value > threshold WHEN '>=' THEN value >= threshold
+                           WHEN '<' THEN value < threshold WHEN '<=' THEN value <= threshold END
+$$;
+COMMENT ON FUNCTION dbmaint_is_beyond(float8, text, float8) IS
+'Is a value beyond a threshold? NULL where it is not known';
+
 CREATE FUNCTION dbmaint_alert_text(of_metric text, instance text, value float8,
     comparison text, threshold float8)
 RETURNS text
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT format('%s%s is %s, %s %s', of_metric, CASE WHEN instance <> '' THEN ' of ' || instance END,
+    SELECT format('%s%s is %s, %s%s %s', of_metric, CASE WHEN instance <> '' THEN ' of ' || instance END,
                   @extschema@.dbmaint_show_value(value, m.unit),
+                  CASE WHEN NOT @extschema@.dbmaint_is_beyond($3, $4, $5) THEN 'no longer ' END,
                   CASE comparison WHEN '>' THEN 'above' WHEN '>=' THEN 'at least'
                                   WHEN '<' THEN 'below' ELSE 'at most' END,
                   @extschema@.dbmaint_show_value(threshold, m.unit))
@@ -43,7 +55,7 @@ AS $$
       LEFT JOIN @extschema@.dbmaint_alert_metrics() AS m ON m.metric = of_metric
 $$;
 COMMENT ON FUNCTION dbmaint_alert_text(text, text, float8, text, float8) IS
-'A value and the threshold that it is beyond, in words';
+'A value and the threshold that it is beyond, or was, in words';
 
 CREATE FUNCTION dbmaint_last_reading(metric text, instance text, from_at timestamptz)
 RETURNS float8
@@ -55,9 +67,10 @@ DECLARE
     value float8;
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.dbmaint_metrics() AS m WHERE m.metric = $1) THEN
-        EXECUTE format('SELECT p.%I::float8 FROM @extschema@.performance_metrics AS p'
+        EXECUTE format('SELECT p.%I::float8 FROM %s AS p'
                        ' WHERE p."timestamp" = $1 AND p.database_oid ='
-                       '       (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())', $1)
+                       '       (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())',
+                       $1, '@extschema@.performance_metrics'::regclass)
            INTO value USING last_at;
     ELSE
         SELECT s.value INTO value
@@ -68,6 +81,16 @@ END
 $$;
 COMMENT ON FUNCTION dbmaint_last_reading(text, text, timestamptz) IS
 'The last reading of an instance of a metric since a time; NULL where there is none';
+
+CREATE FUNCTION dbmaint_value_now(metric text, instance text, from_at timestamptz, otherwise float8)
+RETURNS float8
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(@extschema@.dbmaint_last_reading($1, $2, $3), $4)
+$$;
+COMMENT ON FUNCTION dbmaint_value_now(text, text, timestamptz, float8) IS
+'The value of an alert to be told now: the last reading since its last transition, else the value of that';
 
 CREATE FUNCTION dbmaint_alerts(
     OUT severity text, OUT metric text, OUT instance text, OUT value float8,
@@ -86,7 +109,7 @@ AS $$
            i.actions, i.evidence, i.incident_id, i.state, i.acknowledged_at IS NOT NULL,
            i.state = 'firing' AND @extschema@.dbmaint_silenced_until(i.metric, i.instance, now()) IS NOT NULL
       FROM @extschema@.dbmaint_incidents AS i
-     CROSS JOIN LATERAL (SELECT coalesce(@extschema@.dbmaint_last_reading(i.metric, i.instance, i.updated_at), i.value)) AS v(value)
+     CROSS JOIN LATERAL (SELECT @extschema@.dbmaint_value_now(i.metric, i.instance, i.updated_at, i.value)) AS v(value)
      WHERE i.state <> 'resolved'
        AND i.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
      ORDER BY i.state, array_position(ARRAY['emergency', 'critical', 'warning'], i.severity), i.since_at, i.incident_id
@@ -180,14 +203,15 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT jsonb_build_object(
         'incident', i.incident_id,
+        -- not the database's name: a receiver must know the end of what began under another
         'dedup_key', concat_ws('/', 'dbmaint', (SELECT c.system_identifier FROM pg_control_system() AS c),
-                               current_database(), i.metric, i.instance),
+                               i.database_oid, i.metric, i.instance),
         'kind', $2,
         'state', i.state,
         'severity', i.severity,
         'metric', i.metric,
         'instance', i.instance,
-        'value', i.value,
+        'value', v.value,
         'unit', m.unit,
         'threshold', CASE WHEN i.threshold <> 'NaN' THEN i.threshold END,
         'comparison', i.comparison,
@@ -199,11 +223,12 @@ AS $$
                            ELSE upper(i.severity) END || ': '
             || CASE WHEN $2 = 'resolve'
                     THEN format('%s%s is %s after %s', i.metric, CASE WHEN i.instance <> '' THEN ' of ' || i.instance END,
-                                CASE i.resolved_because WHEN 'well' THEN 'well (' || @extschema@.dbmaint_show_value(i.value, m.unit) || ')'
+                                CASE i.resolved_because WHEN 'well' THEN 'well (' || @extschema@.dbmaint_show_value(v.value, m.unit) || ')'
                                                         WHEN 'gone' THEN 'gone' ELSE 'no longer watched' END,
                                 @extschema@.dbmaint_show_duration(i.resolved_at - i.since_at))
-                    ELSE @extschema@.dbmaint_alert_text(i.metric, i.instance, i.value, i.comparison, i.threshold)
-                         || ' for ' || @extschema@.dbmaint_show_duration($3 - i.since_at)
+                    ELSE @extschema@.dbmaint_alert_text(i.metric, i.instance, v.value, i.comparison, i.threshold)
+                         || CASE WHEN NOT @extschema@.dbmaint_is_beyond(v.value, i.comparison, i.threshold) THEN ' after ' ELSE ' for ' END
+                         || @extschema@.dbmaint_show_duration($3 - i.since_at)
                          || coalesce('; ' || i.cause, '') END,
         'cause', i.cause,
         'actions', to_jsonb(i.actions),
@@ -215,10 +240,13 @@ AS $$
         'evidence', i.evidence)
       FROM @extschema@.dbmaint_incidents AS i
       LEFT JOIN @extschema@.dbmaint_alert_metrics() AS m ON m.metric = i.metric
+     -- of a transition the value that made it, else what is read now
+     CROSS JOIN LATERAL (SELECT CASE WHEN i.updated_at = $3 OR i.state = 'resolved' THEN i.value
+                                     ELSE @extschema@.dbmaint_value_now(i.metric, i.instance, i.updated_at, i.value) END) AS v(value)
      WHERE i.incident_id = $1
 $$;
 COMMENT ON FUNCTION dbmaint_notification_message(bigint, text, timestamptz) IS
-'What a notification about an incident says (kind: trigger, change, reminder, escalation, acknowledge, resolve), for the channels to put into their formats: the summary is one line, and nothing of it has query texts (dbmaint_evidence_texts() has). NULL where there is no such incident.';
+'What a notification about an incident says (kind: trigger, change, reminder, escalation, acknowledge, resolve), for the channels to put into their formats: the value is the one of the transition that it tells, else what was read last; the summary is one line, and nothing of it has query texts (dbmaint_evidence_texts() has). NULL where there is no such incident.';
 
 CREATE FUNCTION dbmaint_rule_states(
     OUT metric text, OUT instance text, OUT severity text, OUT state text,
@@ -236,18 +264,22 @@ AS $$
         SELECT m.metric, @extschema@.dbmaint_last_reading_at(m.metric, ''::text, now() - interval '1 day', 'infinity'::timestamptz) AS at
           FROM @extschema@.dbmaint_metrics() AS m
          WHERE EXISTS (SELECT FROM @extschema@.dbmaint_effective_rules() AS r WHERE r.metric = m.metric)
+    ), home AS MATERIALIZED (
+        SELECT @extschema@.dbmaint_home_problem() AS problem
     )
     SELECT r.metric, r.instance, r.severity,
            CASE WHEN NOT r.enabled THEN 'disabled' WHEN f.firing > 0 THEN 'firing' WHEN f.pending > 0 THEN 'pending'
-                WHEN coalesce(s.at, c.at) IS NULL THEN 'unknown' ELSE 'inactive' END,
+                WHEN coalesce(s.at, c.at) IS NULL OR m.scope = 'cluster' AND h.problem IS NOT NULL THEN 'unknown' ELSE 'inactive' END,
            f.firing, f.pending, coalesce(s.at, c.at),
-           CASE WHEN r.enabled AND coalesce(s.at, c.at) IS NULL THEN
+           CASE WHEN r.enabled AND m.scope = 'cluster' AND h.problem IS NOT NULL THEN h.problem
+                WHEN r.enabled AND coalesce(s.at, c.at) IS NULL THEN
                 CASE WHEN m.scope = 'cluster' THEN 'Not read here: there is none, it is not reported, or another database is the home database.'
                      ELSE 'Not read: there is none, or it is not reported.' END END
       FROM @extschema@.dbmaint_effective_rules() AS r
       LEFT JOIN @extschema@.dbmaint_alert_metrics() AS m ON m.metric = r.metric
       LEFT JOIN read AS s ON s.metric = r.metric
       LEFT JOIN column_read AS c ON c.metric = r.metric
+     CROSS JOIN home AS h
      CROSS JOIN LATERAL (
            SELECT count(*) FILTER (WHERE i.state = 'firing')::int AS firing,
                   count(*) FILTER (WHERE i.state = 'pending')::int AS pending
@@ -258,19 +290,23 @@ AS $$
      ORDER BY r.metric COLLATE "C", r.instance COLLATE "C", array_position(ARRAY['warning', 'critical', 'emergency'], r.severity)
 $$;
 COMMENT ON FUNCTION dbmaint_rule_states() IS
-'Each rule and how it stands: firing, pending, inactive, disabled, or unknown where its metric has no readings; how many alerts it has; when the metric was read last (of what has instances up to a day before, else within the last day)';
+'Each rule and how it stands: firing, pending, inactive, disabled, or unknown where its metric has no readings or nobody reads it any more; how many alerts it has; when the metric was read last (of what has instances up to a day before, else within the last day)';
 
 REVOKE ALL ON dbmaint_alert_history FROM PUBLIC;
 GRANT SELECT ON dbmaint_alert_history TO pg_monitor;
 REVOKE ALL ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(interval),
+    dbmaint_is_beyond(float8, text, float8),
     dbmaint_alert_text(text, text, float8, text, float8),
-    dbmaint_last_reading(text, text, timestamptz), dbmaint_alerts(),
+    dbmaint_last_reading(text, text, timestamptz),
+    dbmaint_value_now(text, text, timestamptz, float8), dbmaint_alerts(),
     dbmaint_acknowledge_alert(bigint, text, timestamptz), dbmaint_host_name(),
     dbmaint_notification_texts(jsonb),
     dbmaint_notification_message(bigint, text, timestamptz), dbmaint_rule_states() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(interval),
+    dbmaint_is_beyond(float8, text, float8),
     dbmaint_alert_text(text, text, float8, text, float8),
-    dbmaint_last_reading(text, text, timestamptz), dbmaint_alerts(),
+    dbmaint_last_reading(text, text, timestamptz),
+    dbmaint_value_now(text, text, timestamptz, float8), dbmaint_alerts(),
     dbmaint_host_name(), dbmaint_notification_texts(jsonb),
     dbmaint_notification_message(bigint, text, timestamptz),
     dbmaint_rule_states() TO pg_monitor;

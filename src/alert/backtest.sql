@@ -10,10 +10,10 @@ BEGIN
     PERFORM @extschema@.dbmaint_require_metric($1);
     IF EXISTS (SELECT FROM @extschema@.dbmaint_metrics() AS m WHERE m.metric = $1) THEN
         RETURN QUERY EXECUTE format(
-            'SELECT '''', p."timestamp", p.%1$I::float8 FROM @extschema@.performance_metrics AS p'
+            'SELECT '''', p."timestamp", p.%1$I::float8 FROM %2$s AS p'
             ' WHERE p.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())'
             '   AND p."timestamp" >= $1 AND p."timestamp" < $2 AND p.%1$I IS NOT NULL'
-            ' ORDER BY p."timestamp"', $1)
+            ' ORDER BY p."timestamp"', $1, '@extschema@.performance_metrics'::regclass)
         USING from_at, to_at;
     ELSE
         RETURN QUERY

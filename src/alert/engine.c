@@ -65,7 +65,7 @@ note_invalidation(Datum arg, Oid relation)
 		return;
 	if (!OidIsValid(relation) || relation == engine->rules_oid ||
 		relation == engine->dropped_oid)
-		engine->rules_stale = true;
+		engine->rules_stale = engine->attend_all = true;
 	if (!OidIsValid(relation) || relation == engine->silences_oid ||
 		relation == engine->windows_oid)
 		engine->attend_all = true;
@@ -127,14 +127,17 @@ choose_rules_of(Engine *engine, Watch *watch)
 }
 
 void
-engine_choose_rules(Engine *engine)
+engine_choose_rules(Engine *engine, bool changed)
 {
 	HASH_SEQ_STATUS scan;
 	Watch	   *watch;
 
 	hash_seq_init(&scan, engine->watches);
 	while ((watch = hash_seq_search(&scan)) != NULL)
+	{
 		choose_rules_of(engine, watch);
+		watch->rules_anew = watch->rules_anew || changed;
+	}
 }
 
 uint64
@@ -205,7 +208,12 @@ run_step(Turn *turn, const char *what, GuardedStep step, int timeout_ms)
 	guard_run_for(what, step, turn, timeout_ms);
 
 	if (failure != NULL)
+	{
 		turn->report->failures = lappend(turn->report->failures, failure);
+		/* evidence alone has a time limit */
+		if (timeout_ms == 0)
+			turn->report->broken = failure;
+	}
 	return failure == NULL;
 }
 
@@ -220,6 +228,7 @@ load(Turn *turn)
 	if (engine->rules_stale || at < engine->loaded_at ||
 		at - engine->loaded_at >= RULES_KEPT_US)
 	{
+		engine->rules_changed = engine->rules_stale;
 		engine->rules_stale = false;
 		if (!run_step(turn, "alert rules", load_rules, 0))
 		{
@@ -275,6 +284,11 @@ static void
 apply(Turn *turn, Transition *t)
 {
 	t->watch->state = t->next;
+	if (t->has_limit)
+	{
+		t->watch->noted = t->limit;
+		t->watch->rules_anew = false;
+	}
 	t->watch->incident_id = t->next.phase == ALERT_INACTIVE ? 0 : t->incident_id;
 	engine_set_open(turn->engine, t->watch);
 	if (t->change != CHANGE_MOVED && t->change != CHANGE_CANCELLED &&
@@ -290,6 +304,7 @@ static void
 store(Turn *turn)
 {
 	List	   *failures = turn->report->failures;
+	const char *broken = turn->report->broken;
 
 	if (turn->count == 0)
 		return;
@@ -302,6 +317,7 @@ store(Turn *turn)
 	if (turn->count == 1)
 		return;
 	turn->report->failures = failures;
+	turn->report->broken = broken;
 	for (turn->current = 0; turn->current < turn->count; turn->current++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -318,14 +334,20 @@ attend(Turn *turn)
 	TimestampTz at = turn->collection->at;
 
 	/* what fell due before this engine was there is due now */
-	bool		due = !engine->attended ||
+	bool		due = engine->attended_at == 0 ||
 	(engine->attention_at != 0 && at >= engine->attention_at);
 
+	/* the clock was set back: no time that was set before is to be trusted */
+	if (at < engine->attended_at)
+		engine->attend_all = true;
 	if (!due && !engine->attend && !engine->attend_all)
 		return;
 	if (!run_step(turn, "alerts", attend_incidents, 0))
 		return;
-	engine->attended = true;
+	engine->attended_at = at;
+	if (turn->attend_failure != NULL)
+		turn->report->failures = lappend(turn->report->failures,
+										 psprintf("alerts: %s", turn->attend_failure));
 	if (due && setting_evidence_timeout_ms > 0)
 		run_step(turn, "evidence", complete_evidence, setting_evidence_timeout_ms);
 }

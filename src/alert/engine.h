@@ -53,6 +53,8 @@ typedef struct Watch
 	dlist_node	node;
 	int64		incident_id;	/* 0: none */
 	AlertState	state;
+	AlertLimit	noted;			/* its threshold as it is in the incident */
+	bool		rules_anew;		/* its rules were changed since */
 	uint64		turn;			/* the last one that read it */
 	uint64		judged;			/* the last one that judged it */
 	TimestampTz read_at;
@@ -87,6 +89,7 @@ typedef struct Engine
 	dlist_head	open;
 	uint64		turn;
 	bool		rules_stale;
+	bool		rules_changed;	/* that is why they are being loaded */
 	bool		incidents_loaded;
 	TimestampTz loaded_at;
 	Oid			rules_oid;		/* the tables that are watched for changes */
@@ -94,8 +97,8 @@ typedef struct Engine
 	Oid			silences_oid;
 	Oid			windows_oid;
 	bool		attend;			/* something changed */
-	bool		attend_all;		/* silences or windows did */
-	bool		attended;		/* once at least, which sets attention_at */
+	bool		attend_all;		/* silences, windows or rules did */
+	TimestampTz attended_at;	/* which set attention_at; 0: never */
 	TimestampTz attention_at;	/* 0: nothing needs attention */
 } Engine;
 
@@ -112,6 +115,7 @@ typedef struct Turn
 	int			count;
 	int			room;
 	int			current;		/* the one that a step is about */
+	char	   *attend_failure; /* of one that was attended to, or NULL */
 	AlertReport *report;
 } Turn;
 
@@ -119,7 +123,7 @@ typedef struct Turn
 extern uint64 engine_hash_instance(const char *instance);
 extern Watch *engine_watch(Engine *engine, int metric, const char *instance,
 						   bool make);
-extern void engine_choose_rules(Engine *engine);
+extern void engine_choose_rules(Engine *engine, bool changed);
 extern void engine_set_open(Engine *engine, Watch *watch);
 
 /* judge.c: fills the turn's transitions. */

@@ -25,6 +25,7 @@ CREATE TABLE dbmaint_incidents (
     escalation_level int NOT NULL DEFAULT 1 CHECK (escalation_level BETWEEN 1 AND 3),
     escalated_at timestamptz,
     notified_at timestamptz,
+    told_severity text CHECK (told_severity IN ('warning', 'critical', 'emergency')),
     attention_at timestamptz,
     cause text,
     evidence jsonb,
@@ -62,7 +63,7 @@ COMMENT ON COLUMN dbmaint_incidents.worst_severity IS
 COMMENT ON COLUMN dbmaint_incidents.comparison IS
 'Of the rule of that severity: the value is beyond the threshold if it is >, >=, < or <= it.';
 COMMENT ON COLUMN dbmaint_incidents.threshold IS
-'Of the rule of that severity, in the metric''s unit.';
+'Of the rule of that severity, in the metric''s unit, as the rule is now, or was when it resolved.';
 COMMENT ON COLUMN dbmaint_incidents.value IS
 'What was read at updated_at, in the metric''s unit; NULL where that was not known.';
 COMMENT ON COLUMN dbmaint_incidents.since_at IS
@@ -90,9 +91,11 @@ COMMENT ON COLUMN dbmaint_incidents.acknowledge_note IS
 COMMENT ON COLUMN dbmaint_incidents.escalation_level IS
 'How far up it went, from 1 to 3, for want of somebody who acknowledged it.';
 COMMENT ON COLUMN dbmaint_incidents.escalated_at IS
-'When it got to that level.';
+'When it got to that level, or got worse at it: the time to escalate begins then.';
 COMMENT ON COLUMN dbmaint_incidents.notified_at IS
 'When a notification was queued last; NULL if none was.';
+COMMENT ON COLUMN dbmaint_incidents.told_severity IS
+'The severity that the last notification of how bad it is told; NULL if there was none.';
 COMMENT ON COLUMN dbmaint_incidents.attention_at IS
 'When it is to be looked at again though nothing changes: reminders, escalation, the end of a silence, the rest of the evidence.';
 COMMENT ON COLUMN dbmaint_incidents.cause IS

@@ -11,6 +11,8 @@
  */
 #include "compat.h"
 
+#include <math.h>
+
 #include "alert/engine.h"
 #include "utils/timestamp.h"
 
@@ -45,15 +47,36 @@ note_reading(Turn *turn, int metric, const char *instance, bool known,
 	watch->collector = collector;
 }
 
+/* Is it the sampler of another database that reads the metric now? */
+static bool
+read_elsewhere(const Turn *turn, int metric)
+{
+	MetricScope scope = metric < METRIC_COUNT ? metrics[metric].scope :
+	series_table[metric - METRIC_COUNT].scope;
+
+	return scope == METRIC_CLUSTER && turn->collection->elsewhere;
+}
+
+/* Does the sample of this turn, if it took one, have the metric? */
+static bool
+in_sample(const Turn *turn, int metric)
+{
+	return turn->sample && !read_elsewhere(turn, metric);
+}
+
 static void
 note_readings(Turn *turn)
 {
 	const Collection *collection = turn->collection;
 
-	for (int m = 0; turn->sample && m < METRIC_COUNT; m++)
+	for (int m = 0; m < METRIC_COUNT; m++)
+	{
+		if (!in_sample(turn, m))
+			continue;
 		note_reading(turn, m, "", collection->readings.known[m],
 					 collection->readings.value[m],
 					 collection->metric_collector[m]);
+	}
 	for (int i = 0; i < collection->series_count; i++)
 	{
 		const SeriesReading *r = &collection->series[i];
@@ -148,6 +171,29 @@ add_transition(Turn *turn, Watch *watch, const AlertState *next,
 		t->limit = limits[t->severity];
 }
 
+/*
+ * Is the threshold that an open incident has another one than the rule's now?
+ * A share of a metric changes with that: only another rule counts.
+ */
+static bool
+threshold_changed(const Watch *watch, const AlertState *next,
+				  const AlertLimit *limits)
+{
+	const AlertLimit *limit;
+	const Rule *rule;
+
+	if (!watch->open || next->severity < 0)
+		return false;
+	limit = &limits[next->severity];
+	rule = watch->rules[next->severity];
+	if (rule == NULL || isnan(limit->threshold) ||
+		(rule->of_metric >= 0 && !watch->rules_anew))
+		return false;
+	return limit->threshold != watch->noted.threshold ||
+		limit->below != watch->noted.below ||
+		limit->or_equal != watch->noted.or_equal;
+}
+
 /* Takes one step of the watch's state. */
 static void
 step_watch(Turn *turn, Watch *watch, const AlertLimit *limits,
@@ -158,6 +204,8 @@ step_watch(Turn *turn, Watch *watch, const AlertLimit *limits,
 									turn->collection->at,
 									gap_us(turn, collector));
 
+	if (change == CHANGE_NONE && threshold_changed(watch, &next, limits))
+		change = CHANGE_MOVED;
 	if (change == CHANGE_NONE)
 		watch->state = next;
 	else
@@ -189,8 +237,8 @@ judge_watch(Turn *turn, Watch *watch)
 }
 
 /*
- * What is open and was not read: gone, if its collector named all there are;
- * without a rule, if somebody dropped or disabled it; else it waits.
+ * What is open and was not read: gone, if its collector named all there are, or
+ * another database's sampler reads it now; without a rule, if somebody dropped or disabled it; else it waits.
  */
 static void
 judge_unread(Turn *turn, Watch *watch)
@@ -198,6 +246,8 @@ judge_unread(Turn *turn, Watch *watch)
 	int			series = (int) watch->key.metric - METRIC_COUNT;
 	int			collector = series < 0 ? -1 :
 	turn->collection->complete_collector[series];
+	bool		gone = collector >= 0 ||
+	read_elsewhere(turn, (int) watch->key.metric);
 	AlertLimit	limits[ALERT_LEVELS] = {{0}};
 	AlertJudgement judged[ALERT_LEVELS];
 
@@ -207,8 +257,11 @@ judge_unread(Turn *turn, Watch *watch)
 		{
 			limits[l] = watch->rules[l]->limit;
 			limits[l].watched = true;
+			/* a share of what was not read */
+			if (watch->rules[l]->of_metric >= 0)
+				limits[l].threshold = NAN;
 		}
-		judged[l] = collector >= 0 ? JUDGED_WELL : JUDGED_NOT;
+		judged[l] = gone ? JUDGED_WELL : JUDGED_NOT;
 	}
 	watch->known = false;
 	step_watch(turn, watch, limits, judged, Max(collector, 0),
@@ -225,9 +278,9 @@ judge_readings(Turn *turn)
 	engine->turn++;
 	note_readings(turn);
 
-	for (int m = 0; turn->sample && m < METRIC_COUNT; m++)
+	for (int m = 0; m < METRIC_COUNT; m++)
 	{
-		if (engine->rules[m] != NULL)
+		if (in_sample(turn, m) && engine->rules[m] != NULL)
 			judge_watch(turn, engine_watch(engine, m, "", true));
 	}
 	for (int i = 0; i < collection->series_count; i++)

@@ -180,7 +180,7 @@ load_rules(void *arg)
 	engine->dropped_oid = get_relname_relid("dbmaint_dropped_rules", extension->schema_oid);
 	engine->silences_oid = get_relname_relid("dbmaint_silences", extension->schema_oid);
 	engine->windows_oid = get_relname_relid("dbmaint_maintenance_windows", extension->schema_oid);
-	engine_choose_rules(engine);
+	engine_choose_rules(engine, engine->rules_changed);
 }
 
 /* The engine's state of a row, whose columns come next. */
@@ -227,6 +227,7 @@ read_incident(Turn *turn, RowReader *reader)
 	TimestampTz since = next_int(reader, 0);
 	bool		flapping = next_bool(reader);
 	TimestampTz last_at;
+	const char *comparison;
 	Watch	   *watch;
 
 	if (metric < 0)
@@ -241,6 +242,10 @@ read_incident(Turn *turn, RowReader *reader)
 		watch->state.level[l].read = true;
 		watch->state.level[l].last_at = last_at;
 	}
+	comparison = next_text(reader);
+	watch->noted.below = comparison[0] == '<';
+	watch->noted.or_equal = comparison[1] == '=';
+	next_float(reader, &watch->noted.threshold);
 	if (phase == ALERT_INACTIVE)
 		return;
 

@@ -56,7 +56,9 @@ DECLARE
     firing int;
     pending int;
     worst text;
+    first bigint;
     what text;
+    undelivered record;
 BEGIN
     target := 'none firing';
     SELECT a.* INTO judged FROM @extschema@.dbmaint_alerting() AS a;
@@ -68,21 +70,45 @@ BEGIN
     SELECT count(*) FILTER (WHERE i.state = 'firing'), count(*) FILTER (WHERE i.state = 'pending'),
            (array_agg(i.severity ORDER BY array_position(ARRAY['emergency', 'critical', 'warning'], i.severity))
                FILTER (WHERE i.state = 'firing'))[1],
-           (array_agg(@extschema@.dbmaint_alert_text(i.metric, i.instance, i.value, i.comparison, i.threshold)
-                      ORDER BY array_position(ARRAY['emergency', 'critical', 'warning'], i.severity), i.since_at)
+           (array_agg(i.incident_id ORDER BY array_position(ARRAY['emergency', 'critical', 'warning'], i.severity), i.since_at)
                FILTER (WHERE i.state = 'firing'))[1]
-      INTO firing, pending, worst, what
+      INTO firing, pending, worst, first
       FROM @extschema@.dbmaint_incidents AS i
      WHERE i.state <> 'resolved'
        AND i.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+    SELECT @extschema@.dbmaint_alert_text(i.metric, i.instance,
+               @extschema@.dbmaint_value_now(i.metric, i.instance, i.updated_at, i.value), i.comparison, i.threshold)
+      INTO what FROM @extschema@.dbmaint_incidents AS i WHERE i.incident_id = first;
     value := format('%s firing, %s pending', firing, pending);
     status := coalesce(worst, 'ok');
     detail := CASE WHEN firing > 0 THEN what || '. See dbmaint_alerts().'
                    ELSE format('%s rules are watched.', judged.rules) END;
+
+    -- alerts that nobody hears of look like none
+    SELECT count(*) AS waiting, string_agg(DISTINCT n.channel, ', ') AS channels,
+           coalesce((SELECT max(c.last_error) FROM @extschema@.dbmaint_channels AS c
+                      WHERE c.failures > 0 AND c.name = ANY (array_agg(n.channel))),
+                    (SELECT s.last_error FROM @extschema@.dbmaint_status() AS s
+                      WHERE s.process = 'notifier' AND s.database = current_database())) AS error
+      INTO undelivered
+      FROM @extschema@.dbmaint_notifications AS n
+     WHERE n.state = 'queued' AND n.queued_at < now() - interval '5 minutes'
+       AND n.channel IN (SELECT c.name FROM @extschema@.dbmaint_channels AS c WHERE c.enabled);
+    IF undelivered.waiting > 0 THEN
+        status := CASE WHEN status = 'ok' THEN 'warning' ELSE status END;
+        detail := concat_ws(' ', detail, format('Notifications wait for more than 5 minutes to be sent to %s:'
+            ' see dbmaint_channels and dbmaint_status().', undelivered.channels),
+            'Last error: ' || undelivered.error || '.');
+    END IF;
+    IF judged.failure IS NOT NULL THEN
+        status := CASE WHEN status = 'emergency' THEN status ELSE 'critical' END;
+        detail := format('The last turn of the alerts failed, so what it found is not told: %s. The server log has more. ',
+                         judged.failure) || detail;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_check_alerts() IS
-'Health check: the alerts that fire (the worst severity of them) and are pending; unknown where none was judged since the server started.';
+'Health check: the alerts that fire (the worst severity of them) and are pending; at least warning where notifications wait for more than 5 minutes to be sent, critical where the last turn of the alerts failed; unknown where none was judged since the server started.';
 
 REVOKE ALL ON FUNCTION dbmaint_alert_figures(timestamptz, timestamptz),
     dbmaint_report_alerts(timestamptz, timestamptz, timestamptz, text), dbmaint_check_alerts() FROM PUBLIC;

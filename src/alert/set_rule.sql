@@ -119,13 +119,13 @@ BEGIN
             THEN 'of_metric and of_ratio belong together'
         WHEN (rule.traffic_metric IS NULL) <> (rule.min_traffic IS NULL)
             THEN 'traffic_metric and min_traffic belong together'
-        WHEN rule.sustained_for IS NULL OR rule.sustained_for < interval '0' OR rule.sustained_for > interval '366 days'
+        WHEN rule.sustained_for IS NULL OR extract(epoch FROM rule.sustained_for) NOT BETWEEN 0 AND 366 * 86400
             THEN 'sustained_for must be an interval of 0 to 366 days'
-        WHEN rule.resolve_after IS NULL OR rule.resolve_after < interval '0' OR rule.resolve_after > interval '366 days'
+        WHEN rule.resolve_after IS NULL OR extract(epoch FROM rule.resolve_after) NOT BETWEEN 0 AND 366 * 86400
             THEN 'resolve_after must be an interval of 0 to 366 days'
-        WHEN rule.remind_every < interval '1 minute' OR rule.remind_every > interval '366 days'
+        WHEN extract(epoch FROM rule.remind_every) NOT BETWEEN 60 AND 366 * 86400
             THEN 'remind_every must be an interval of 1 minute to 366 days'
-        WHEN rule.escalate_after < interval '1 minute' OR rule.escalate_after > interval '366 days'
+        WHEN extract(epoch FROM rule.escalate_after) NOT BETWEEN 60 AND 366 * 86400
             THEN 'escalate_after must be an interval of 1 minute to 366 days'
         WHEN rule.resolve_threshold > rule.threshold AND rule.comparison IN ('>', '>=')
              OR rule.resolve_threshold < rule.threshold AND rule.comparison IN ('<', '<=')

@@ -34,7 +34,7 @@ CREATE TABLE dbmaint_maintenance_windows (
     name text PRIMARY KEY CHECK (name <> '') CONSTRAINT dbmaint_maintenance_windows_name_length CHECK (octet_length(name) <= 1024),
     weekdays text[] NOT NULL CHECK (cardinality(weekdays) > 0),
     starts time NOT NULL CHECK (starts < time '24:00'),
-    duration interval NOT NULL CHECK (duration > interval '0' AND duration <= interval '7 days'),
+    duration interval NOT NULL CHECK (extract(epoch FROM duration) > 0 AND extract(epoch FROM duration) <= 7 * 86400),
     time_zone text NOT NULL,
     silences boolean NOT NULL DEFAULT true,
     enabled boolean NOT NULL DEFAULT true
@@ -169,7 +169,7 @@ BEGIN
         RAISE EXCEPTION 'starts must be a time of day'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: ''02:00''.';
     END IF;
-    IF duration IS NULL OR duration <= interval '0' OR duration > interval '7 days' THEN
+    IF duration IS NULL OR extract(epoch FROM duration) <= 0 OR extract(epoch FROM duration) > 7 * 86400 THEN
         RAISE EXCEPTION 'duration must be an interval of up to 7 days'
             USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: ''3 hours''.';
     END IF;

@@ -33,9 +33,11 @@ typedef struct Arguments
 static void
 add_datum(Arguments *arguments, Oid type, Datum value, bool isnull)
 {
-	int			n = arguments->count++;
+	int			n = arguments->count;
 
-	Assert(n < (int) lengthof(arguments->types));
+	if (n >= (int) lengthof(arguments->types))
+		elog(ERROR, "more arguments than there is room for");
+	arguments->count++;
 	arguments->types[n] = type;
 	arguments->values[n] = isnull ? (Datum) 0 : value;
 	arguments->nulls[n] = isnull ? 'n' : ' ';
@@ -228,26 +230,41 @@ collect_evidence(void *arg)
 	query_end();
 }
 
+/* Takes the row of dbmaint_attend_incidents(): next_at, left_over, failure. */
+static void
+read_attendance(Turn *turn, HeapTuple row, TupleDesc columns, bool all)
+{
+	Engine	   *engine = turn->engine;
+	bool		isnull;
+	Datum		at = SPI_getbinval(row, columns, 1, &isnull);
+	char	   *failure = SPI_getvalue(row, columns, 3);
+
+	engine->attention_at = isnull ? 0 : DatumGetTimestampTz(at);
+	/* a silence that began or ended is not known by its time */
+	if (all && DatumGetBool(SPI_getbinval(row, columns, 2, &isnull)))
+		engine->attend_all = true;
+	if (failure != NULL)
+		turn->attend_failure = MemoryContextStrdup(turn->context, failure);
+}
+
 void
 attend_incidents(void *arg)
 {
 	Turn	   *turn = arg;
 	Engine	   *engine = turn->engine;
-	char	   *sql = psprintf("SELECT %s.dbmaint_attend_incidents($1, $2)",
+	char	   *sql = psprintf("SELECT next_at, left_over, failure FROM %s.dbmaint_attend_incidents($1, $2)",
 							   turn->extension->schema);
 	Oid			types[] = {TIMESTAMPTZOID, BOOLOID};
 	Datum		values[] = {TimestampTzGetDatum(turn->collection->at),
 	BoolGetDatum(engine->attend_all)};
-	Datum		at = (Datum) 0;
-	bool		isnull = true;
+	bool		all = engine->attend_all;
 
 	lock_tables(turn);
 	/* what commits from here on is for the next time */
 	engine->attend_all = false;
+	engine->attention_at = 0;
 	if (query_begin(sql, lengthof(types), types, values, NULL) > 0)
-		at = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-						   &isnull);
-	engine->attention_at = isnull ? 0 : DatumGetTimestampTz(at);
+		read_attendance(turn, SPI_tuptable->vals[0], SPI_tuptable->tupdesc, all);
 	engine->attend = false;
 	query_end();
 }

@@ -6,7 +6,7 @@ CREATE FUNCTION dbmaint_load_incidents(at timestamptz,
     OUT level bigint, OUT since_at timestamptz, OUT flapping boolean,
     OUT breaching_from timestamptz[], OUT well_from timestamptz[],
     OUT holding boolean[], OUT flaps int[], OUT ended_at timestamptz[],
-    OUT last_at timestamptz)
+    OUT last_at timestamptz, OUT comparison text, OUT threshold float8)
 RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -22,7 +22,8 @@ AS $$
                                               WHERE s.database_oid = i.database_oid AND s.taken_at < at),
                               (SELECT max(p."timestamp") FROM @extschema@.performance_metrics AS p
                                 WHERE p.database_oid = i.database_oid AND p."timestamp" < at))
-                ELSE greatest(i.updated_at, r.read_at) END
+                ELSE greatest(i.updated_at, r.read_at) END,
+           i.comparison, i.threshold
       FROM (SELECT DISTINCT ON (n.metric, n.instance) n.*
               FROM @extschema@.dbmaint_incidents AS n
              WHERE n.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
@@ -48,9 +49,10 @@ DECLARE
     number bigint;
 BEGIN
     IF EXISTS (SELECT FROM @extschema@.dbmaint_metrics() AS m WHERE m.metric = $1) THEN
-        EXECUTE format('SELECT p."timestamp" FROM @extschema@.performance_metrics AS p'
+        EXECUTE format('SELECT p."timestamp" FROM %s AS p'
                        ' WHERE p.database_oid = $1 AND p."timestamp" >= $2 AND p."timestamp" < $3'
-                       '   AND p.%I IS NOT NULL ORDER BY p."timestamp" DESC LIMIT 1', $1)
+                       '   AND p.%I IS NOT NULL ORDER BY p."timestamp" DESC LIMIT 1',
+                       '@extschema@.performance_metrics'::regclass, $1)
            INTO last_at USING mine, from_at, to_at;
         RETURN last_at;
     END IF;
@@ -82,17 +84,29 @@ $$;
 COMMENT ON FUNCTION dbmaint_note_incident_event(bigint, timestamptz, text, text, text) IS
 'Writes an event of an incident, with what it is now';
 
+CREATE FUNCTION dbmaint_not_after(at timestamptz, latest timestamptz)
+RETURNS timestamptz
+LANGUAGE sql IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN at > latest THEN latest ELSE at END
+$$;
+COMMENT ON FUNCTION dbmaint_not_after(timestamptz, timestamptz) IS
+'A time, or the latest one that it can be; NULL stays NULL';
+
 CREATE FUNCTION dbmaint_next_attention(incident bigint, at timestamptz)
 RETURNS timestamptz
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT least(i.evidence_due_at,
+    -- what is of the future was written before the clock was set back
+    SELECT least(@extschema@.dbmaint_not_after(i.evidence_due_at, $2 + interval '5 minutes'),
                  CASE WHEN i.state <> 'firing' THEN NULL
                       WHEN i.silenced THEN @extschema@.dbmaint_silenced_until(i.metric, i.instance, $2)
                       WHEN i.acknowledged_at IS NULL
-                      THEN least(i.notified_at + r.remind_every,
-                                 CASE WHEN i.escalation_level < 3 THEN i.escalated_at + r.escalate_after END) END)
+                      THEN least(@extschema@.dbmaint_not_after(i.notified_at, $2) + r.remind_every,
+                                 CASE WHEN i.escalation_level < 3
+                                      THEN @extschema@.dbmaint_not_after(i.escalated_at, $2) + r.escalate_after END) END)
       FROM @extschema@.dbmaint_incidents AS i
       LEFT JOIN LATERAL @extschema@.dbmaint_rule_of(i.metric, i.instance, i.severity) AS r ON true
      WHERE i.incident_id = $1
@@ -106,12 +120,16 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    UPDATE @extschema@.dbmaint_incidents AS i SET notified_at = $3 WHERE i.incident_id = $1;
+    UPDATE @extschema@.dbmaint_incidents AS i
+       SET notified_at = $3,
+           -- who is told that somebody takes it on is not told how bad it is
+           told_severity = CASE WHEN $2 = 'acknowledge' THEN i.told_severity ELSE i.severity END
+     WHERE i.incident_id = $1;
     PERFORM @extschema@.dbmaint_queue_notifications($1, $2, $3);
 END
 $$;
 COMMENT ON FUNCTION dbmaint_tell(bigint, text, timestamptz) IS
-'Queues the notifications of an incident (kind: trigger, change, reminder, escalation, acknowledge, resolve), and notes when';
+'Queues the notifications of an incident (kind: trigger, change, reminder, escalation, acknowledge, resolve), and notes when, and of which severity';
 
 CREATE FUNCTION dbmaint_tell_transition(incident bigint, change text, at timestamptz)
 RETURNS void
@@ -202,6 +220,9 @@ BEGIN
            acknowledged_at = CASE WHEN change <> 'worse' THEN i.acknowledged_at END,
            acknowledged_by = CASE WHEN change <> 'worse' THEN i.acknowledged_by END,
            acknowledge_note = CASE WHEN change <> 'worse' THEN i.acknowledge_note END,
+           -- nor had anybody time to take the worse one on
+           escalated_at = CASE WHEN change <> 'worse' THEN i.escalated_at
+                               WHEN i.escalated_at IS NOT NULL THEN $5 END,
            cause = coalesce(new_cause, i.cause), evidence = coalesce(new_evidence, i.evidence),
            evidence_at = CASE WHEN looked THEN $5 ELSE i.evidence_at END,
            evidence_due_at = CASE WHEN NOT looked THEN i.evidence_due_at
@@ -250,10 +271,18 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    ranks CONSTANT text[] := ARRAY['warning', 'critical', 'emergency'];
     i @extschema@.dbmaint_incidents;
     rule @extschema@.dbmaint_alert_rules;
     silent boolean;
 BEGIN
+    -- the clock was set back
+    UPDATE @extschema@.dbmaint_incidents AS n
+       SET notified_at = @extschema@.dbmaint_not_after(n.notified_at, $2),
+           escalated_at = @extschema@.dbmaint_not_after(n.escalated_at, $2),
+           evidence_due_at = @extschema@.dbmaint_not_after(n.evidence_due_at, $2 + interval '5 minutes')
+     WHERE n.incident_id = incident
+       AND (n.notified_at > $2 OR n.escalated_at > $2 OR n.evidence_due_at > $2 + interval '5 minutes');
     SELECT n.* INTO i FROM @extschema@.dbmaint_incidents AS n WHERE n.incident_id = incident FOR UPDATE;
     SELECT r.* INTO rule FROM @extschema@.dbmaint_rule_of(i.metric, i.instance, i.severity) AS r;
     silent := @extschema@.dbmaint_silenced_until(i.metric, i.instance, $2) IS NOT NULL;
@@ -268,6 +297,12 @@ BEGIN
     ELSIF i.notified_at IS NULL THEN
         UPDATE @extschema@.dbmaint_incidents AS n SET escalated_at = $2 WHERE n.incident_id = incident;
         PERFORM @extschema@.dbmaint_tell(incident, 'trigger'::text, $2);
+    ELSIF i.told_severity <> i.severity THEN
+        -- what changed in a silence is told at its end, and one that got worse escalates from then on
+        IF array_position(ranks, i.severity) > array_position(ranks, i.told_severity) THEN
+            UPDATE @extschema@.dbmaint_incidents AS n SET escalated_at = $2 WHERE n.incident_id = incident;
+        END IF;
+        PERFORM @extschema@.dbmaint_tell(incident, 'change'::text, $2);
     ELSIF i.acknowledged_at IS NULL AND i.escalation_level < 3
           AND $2 >= i.escalated_at + rule.escalate_after THEN
         UPDATE @extschema@.dbmaint_incidents AS n
@@ -289,34 +324,47 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_attend_incident(bigint, timestamptz) IS
-'Does what is due about an incident: the beginning or end of a silence, the notification that one held back, escalation, reminder';
+'Does what is due about an incident: the beginning or end of a silence, the notifications that one held back, escalation, reminder';
 
-CREATE FUNCTION dbmaint_attend_incidents(at timestamptz, every_one boolean)
-RETURNS timestamptz
+CREATE FUNCTION dbmaint_attend_incidents(at timestamptz, every_one boolean,
+    OUT next_at timestamptz, OUT left_over boolean, OUT failure text)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     mine CONSTANT oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
-    i record;
+    incident bigint;
 BEGIN
-    FOR i IN
+    left_over := false;
+    FOREACH incident IN ARRAY ARRAY(
         SELECT n.incident_id FROM @extschema@.dbmaint_incidents AS n
          WHERE n.database_oid = mine
            AND (n.attention_at <= $1
+                OR every_one AND n.evidence_due_at > $1 + interval '5 minutes'
                 OR every_one AND n.state = 'firing'
-                   AND (n.silenced <> (@extschema@.dbmaint_silenced_until(n.metric, n.instance, $1) IS NOT NULL)
-                        OR n.notified_at IS NULL AND NOT n.silenced))
-         ORDER BY n.incident_id
-    LOOP
-        PERFORM @extschema@.dbmaint_attend_incident(i.incident_id, $1);
+                   AND (n.attention_at IS DISTINCT FROM @extschema@.dbmaint_next_attention(n.incident_id, $1)
+                        OR n.silenced <> (@extschema@.dbmaint_silenced_until(n.metric, n.instance, $1) IS NOT NULL)
+                        OR (n.notified_at IS NULL OR n.told_severity <> n.severity) AND NOT n.silenced))
+         ORDER BY n.incident_id) LOOP
+        -- somebody who takes one on, in a transaction that lasts, keeps no other one waiting
+        PERFORM FROM @extschema@.dbmaint_incidents AS n WHERE n.incident_id = incident FOR UPDATE SKIP LOCKED;
+        IF NOT FOUND THEN
+            left_over := true;
+            CONTINUE;
+        END IF;
+        BEGIN
+            PERFORM @extschema@.dbmaint_attend_incident(incident, $1);
+        EXCEPTION WHEN OTHERS THEN
+            left_over := true;
+            failure := coalesce(failure, format('incident %s: %s', incident, SQLERRM));
+        END;
     END LOOP;
-    RETURN (SELECT min(n.attention_at) FROM @extschema@.dbmaint_incidents AS n
-             WHERE n.database_oid = mine AND n.attention_at IS NOT NULL);
+    next_at := (SELECT min(n.attention_at) FROM @extschema@.dbmaint_incidents AS n
+                 WHERE n.database_oid = mine AND n.attention_at IS NOT NULL);
 END
 $$;
 COMMENT ON FUNCTION dbmaint_attend_incidents(timestamptz, boolean) IS
-'Does what is due about the incidents that fire; with every_one, looks whether a silence of one began or ended. Returns when something is due again. Part of a sampler''s round.';
+'Does what is due about the incidents that fire; with every_one, looks at all of them, since silences, rules or the clock were changed. One that is locked, or fails, is left for the next time (left_over) and keeps no other; failure is the first error. next_at is when something is due again. Part of a sampler''s round.';
 
 CREATE FUNCTION dbmaint_complete_due_evidence(at timestamptz)
 RETURNS void
@@ -331,6 +379,7 @@ BEGIN
          WHERE n.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
            AND n.evidence_at > $1 - interval '1 hour'
            AND n.evidence_due_at IS NULL AND n.evidence IS NOT NULL AND n.evidence_completed_at IS NULL
+           FOR UPDATE SKIP LOCKED
     LOOP
         PERFORM @extschema@.dbmaint_complete_evidence(i.incident_id, $1);
     END LOOP;
@@ -342,6 +391,7 @@ COMMENT ON FUNCTION dbmaint_complete_due_evidence(timestamptz) IS
 REVOKE ALL ON FUNCTION dbmaint_load_incidents(timestamptz),
     dbmaint_last_reading_at(text, text, timestamptz, timestamptz),
     dbmaint_note_incident_event(bigint, timestamptz, text, text, text),
+    dbmaint_not_after(timestamptz, timestamptz),
     dbmaint_next_attention(bigint, timestamptz), dbmaint_tell(bigint, text, timestamptz),
     dbmaint_tell_transition(bigint, text, timestamptz),
     dbmaint_note_transition(bigint, text, text, text, timestamptz, text, text, float8, float8, timestamptz, boolean, text, jsonb, text, boolean, timestamptz[], timestamptz[], boolean[], int[], timestamptz[]),
@@ -350,4 +400,5 @@ REVOKE ALL ON FUNCTION dbmaint_load_incidents(timestamptz),
     dbmaint_complete_due_evidence(timestamptz) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_load_incidents(timestamptz),
     dbmaint_last_reading_at(text, text, timestamptz, timestamptz),
+    dbmaint_not_after(timestamptz, timestamptz),
     dbmaint_next_attention(bigint, timestamptz) TO pg_monitor;

@@ -20,7 +20,7 @@
 #include "common/pg_prng.h"
 #include "funcapi.h"
 
-#define TABLE_BLOAT_COLUMNS 7
+#define TABLE_BLOAT_COLUMNS 8
 #define INDEX_BLOAT_COLUMNS 8
 
 PG_FUNCTION_INFO_V1(dbmaint_table_bloat);
@@ -215,6 +215,7 @@ dbmaint_table_bloat(PG_FUNCTION_ARGS)
 	put_float(values, nulls, 4, bloat.free.mean);
 	put_float(values, nulls, 5, bloat.free.low);
 	put_float(values, nulls, 6, bloat.free.high);
+	values[7] = Int64GetDatum(bloat_bytes(1 - bloat.needed.mean, bloat.pages));
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(type, values, nulls)));
 }
 

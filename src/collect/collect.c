@@ -74,6 +74,14 @@ collector_demand(int collector)
 }
 
 void
+collector_retire(Collection *collection, int collector)
+{
+	collection->collector = collector;
+	if (collectors[collector].collect == collect_pool)
+		pool_complete(collection);
+}
+
+void
 collect_record(Collection *collection, MetricId metric, double value)
 {
 	const SampleMemory *before = collection->before;

@@ -50,6 +50,7 @@ typedef struct Collection
 													 * -1: nobody */
 	int			metric_collector[METRIC_COUNT]; /* who reads it */
 	bool		home;			/* this sampler reads what is the server's */
+	bool		elsewhere;		/* another database's does */
 } Collection;
 
 /* Whether a collector is due for another reason than its interval. */
@@ -77,6 +78,9 @@ extern const int collector_count;
  * not; raises no error.
  */
 extern CollectorDemand collector_demand(int collector);
+
+/* What the collector has nothing to read for has no series any more. */
+extern void collector_retire(Collection *collection, int collector);
 
 /* The collectors' callbacks, one file each. */
 extern void collect_response_time(Collection *collection);

@@ -60,7 +60,26 @@ collect_by_function(Collection *collection, const char *function)
 	query_end();
 }
 
-/* How late is the sampler of each database that has one, except ours? */
+/*
+ * Since when the slot's sampler has not come; 0 if nobody waits for it: it is
+ * not to run, or has yet to find out whether the extension is there.  The
+ * caller holds the lock.
+ */
+static TimestampTz
+waiting_since(const DatabaseSlot *slot)
+{
+	if (!OidIsValid(slot->database_oid) || slot->allowed_at == 0)
+		return 0;
+	if (slot->last_round_at == 0 && slot->state != DATABASE_SAMPLING &&
+		slot->state != DATABASE_FAILING)
+		return 0;
+	return Max(slot->last_round_at, slot->allowed_at);
+}
+
+/*
+ * How late is the sampler of each database that is to have one, except ours?
+ * One that died is late as well.
+ */
 static void
 add_other_samplers(Collection *collection, double interval_us)
 {
@@ -76,14 +95,12 @@ add_other_samplers(Collection *collection, double interval_us)
 	for (int i = 0; i < shared_state->slot_count; i++)
 	{
 		const DatabaseSlot *slot = &shared_state->slots[i];
+		TimestampTz since = waiting_since(slot);
 
-		/* where databases take turns, one that has no sampler waits for it */
-		if (!OidIsValid(slot->database_oid) ||
-			slot->database_oid == MyDatabaseId || slot->pid == 0 ||
-			slot->last_round_at == 0)
+		if (since == 0 || slot->database_oid == MyDatabaseId)
 			continue;
 		late[count].database_oid = slot->database_oid;
-		late[count++].ratio = (collection->at - slot->last_round_at) / interval_us - 1;
+		late[count++].ratio = (collection->at - since) / interval_us - 1;
 	}
 	LWLockRelease(shared_state->lock);
 
@@ -97,17 +114,35 @@ add_other_samplers(Collection *collection, double interval_us)
 	}
 }
 
+/* How late came our own sample? */
+static void
+add_own_sampler(Collection *collection, double interval_us)
+{
+	TimestampTz since = collection->before->at;
+	const DatabaseSlot *slot;
+
+	if (since == 0)
+		return;
+	LWLockAcquire(shared_state->lock, LW_SHARED);
+	slot = shared_slot_find(MyDatabaseId);
+	if (slot != NULL)
+		since = Max(since, slot->allowed_at);
+	LWLockRelease(shared_state->lock);
+	if (collection->at > collection->before->at)
+		series_add(collection, SERIES_sampler_late_ratio,
+				   get_database_name(MyDatabaseId),
+				   Max((collection->at - since) / interval_us - 1, 0));
+}
+
+/* One tells: that of the home database, of all; where there is none, each. */
 void
 collect_signals(Collection *collection)
 {
 	double		interval_us = setting_sample_interval_s * (double) USECS_PER_SEC;
-	TimestampTz before = collection->before->at;
 
 	collect_by_function(collection, "dbmaint_signals");
-	if (before != 0 && collection->at > before)
-		series_add(collection, SERIES_sampler_late_ratio,
-				   get_database_name(MyDatabaseId),
-				   Max((collection->at - before) / interval_us - 1, 0));
+	if (!collection->elsewhere)
+		add_own_sampler(collection, interval_us);
 	if (collection->home)
 		add_other_samplers(collection, interval_us);
 	series_complete(collection, SERIES_sampler_late_ratio);

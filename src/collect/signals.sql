@@ -270,9 +270,8 @@ BEGIN
     SELECT 'critical_index_efficiency', format('%I.%I', i.schemaname, i.indexname),
            CASE WHEN i.status = 'unknown' OR i.decided_by = 'validity' AND i.status = 'ok' THEN NULL
                 WHEN i.decided_by IN ('usage', 'validity') THEN 0
-                WHEN i.hit_ratio IS NULL THEN i.index_efficiency
-                WHEN i.hit_ratio >= 0.85 OR i.index_efficiency IS NULL OR i.index_efficiency >= 85 THEN 100 * i.hit_ratio
-                ELSE least(100 * i.hit_ratio, i.index_efficiency) END
+                WHEN i.decided_by = 'hit_ratio' THEN 100 * i.hit_ratio
+                ELSE i.index_efficiency END
       FROM @extschema@.dbmaint_index_health(interval '1 day', false) AS i
      WHERE i.critical AND i.schemaname IS NOT NULL
        AND EXISTS (SELECT FROM @extschema@.dbmaint_critical_indexes());

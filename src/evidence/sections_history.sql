@@ -221,9 +221,9 @@ BEGIN
     END IF;
     EXECUTE format($query$
         WITH days AS (
-            SELECT b.day, (SELECT avg(m.%1$I)::float8 FROM @extschema@.performance_metrics AS m
+            SELECT b.day, (SELECT avg(m.%1$I)::float8 FROM %2$I.performance_metrics AS m
                             WHERE m.database_oid = $1 AND m."timestamp" > b.from_at AND m."timestamp" <= b.to_at) AS value
-              FROM @extschema@.dbmaint_baseline_ranges($2, $3) AS b
+              FROM %2$I.dbmaint_baseline_ranges($2, $3) AS b
         ), before AS (
             SELECT count(*) FILTER (WHERE d.day > 0) AS days,
                    coalesce(percentile_cont(0.5) WITHIN GROUP (ORDER BY d.value) FILTER (WHERE d.day > 0),
@@ -232,18 +232,19 @@ BEGIN
         ), present AS (
             SELECT avg(m.%1$I)::float8 AS mean, max(m.%1$I)::float8 AS highest,
                    (array_agg(m.%1$I::float8 ORDER BY m."timestamp" DESC))[1] AS last
-              FROM @extschema@.performance_metrics AS m
+              FROM %2$I.performance_metrics AS m
              WHERE m.database_oid = $1 AND m."timestamp" >= $2 AND m."timestamp" <= $3 AND m."timestamp" > $3 - interval '1 hour'
                AND m.%1$I IS NOT NULL
         )
         SELECT jsonb_strip_nulls(jsonb_build_object(
-            'unit', (SELECT i.unit FROM @extschema@.dbmaint_metrics() AS i WHERE i.metric = %1$L),
-            'before', @extschema@.dbmaint_brief(b.value::float8),
-            'now', @extschema@.dbmaint_brief(p.mean::float8), 'highest', @extschema@.dbmaint_brief(p.highest::float8),
-            'last', @extschema@.dbmaint_brief(p.last::float8),
+            'unit', (SELECT i.unit FROM %2$I.dbmaint_metrics() AS i WHERE i.metric = %1$L),
+            'before', %2$I.dbmaint_brief(b.value::float8),
+            'now', %2$I.dbmaint_brief(p.mean::float8), 'highest', %2$I.dbmaint_brief(p.highest::float8),
+            'last', %2$I.dbmaint_brief(p.last::float8),
             'baseline', CASE WHEN b.days > 0 THEN format('same hour of %%s earlier days', b.days)
                              WHEN b.value IS NOT NULL THEN 'hour before' ELSE 'none' END))
-          FROM before AS b, present AS p$query$, $1)
+          FROM before AS b, present AS p$query$, $1, (SELECT n.nspname FROM pg_namespace AS n JOIN pg_class AS c ON c.relnamespace = n.oid
+                                                    WHERE c.oid = '@extschema@.performance_metrics'::regclass))
        INTO result USING here, $3, $4;
     RETURN result;
 END

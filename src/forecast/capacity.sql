@@ -131,14 +131,19 @@ BEGIN
          WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass AND d.deptype = 'n'
     ), bound AS (
         SELECT f.sequence, format('%I.%I.%I', n.nspname, c.relname, a.attname) AS name, b.most, b.least,
-               format_type(a.atttypid, NULL) AS type
+               format_type(a.atttypid, NULL) || CASE WHEN a.atttypid <> b.type THEN format(' (%s)', b.type) ELSE '' END AS type
           FROM feeds AS f
           JOIN pg_attribute AS a ON a.attrelid = f.relation AND a.attnum = f.attnum AND NOT a.attisdropped
           -- a partition's column is that of the partitioned table
           JOIN pg_class AS c ON c.oid = f.relation AND NOT c.relispartition
           JOIN pg_namespace AS n ON n.oid = c.relnamespace
           JOIN (VALUES ('int2'::regtype, 32767::numeric, -32768::numeric),
-                       ('int4'::regtype, 2147483647, -2147483648)) AS b(type, most, least) ON b.type = a.atttypid
+                       ('int4'::regtype, 2147483647, -2147483648)) AS b(type, most, least)
+            ON b.type = (WITH RECURSIVE base AS (
+                             SELECT t.oid, t.typbasetype FROM pg_type AS t WHERE t.oid = a.atttypid
+                             UNION ALL
+                             SELECT t.oid, t.typbasetype FROM base AS d JOIN pg_type AS t ON t.oid = d.typbasetype
+                         ) SELECT d.oid FROM base AS d WHERE d.typbasetype = 0)
     ), row AS (
         SELECT coalesce(b.name, s.name) AS name, b.name IS NOT NULL AS key, b.type, s.name AS sequence,
                s.ascends, s.last, s.is_called,
@@ -148,16 +153,18 @@ BEGIN
     )
     SELECT DISTINCT ON (r.key, r.name COLLATE "C")
            CASE WHEN r.key THEN 'integer_key' ELSE 'sequence' END, r.name,
-           CASE WHEN r.last IS NULL THEN NULL WHEN NOT r.is_called THEN 0
-                WHEN r.ascends THEN greatest(r.last - r.least + 1, 0) ELSE greatest(r.most - r.last + 1, 0) END,
-           r.most - r.least + 1, NULL::numeric,
+           u.used, r.most - r.least + 1, NULL::numeric,
            CASE WHEN r.key THEN format('A column of type %s, fed by %s.', r.type, r.sequence) END
       FROM row AS r
-     ORDER BY r.key, r.name COLLATE "C", r.last DESC NULLS LAST;
+     CROSS JOIN LATERAL (
+               -- one not called yet gives its last value next
+               SELECT CASE WHEN r.last IS NOT NULL THEN
+                          greatest(CASE WHEN r.ascends THEN r.last - r.least ELSE r.most - r.last END + r.is_called::int, 0) END) AS u(used)
+     ORDER BY r.key, r.name COLLATE "C", u.used DESC NULLS LAST;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_sequence_resources() IS
-'What of this database''s numbers has an end: integer_key, a smallint or integer column whose default or identity is a sequence; sequence, one that feeds no such column. used and limit_value are counts of values from the sequence''s beginning; used is NULL where the sequence may not be read. Sequences that cycle have no end and are left out.';
+'What of this database''s numbers has an end: integer_key, a smallint or integer column, or one of a domain over these, whose default or identity is a sequence; sequence, one that feeds no such column. used and limit_value are counts of values from the sequence''s least (greatest, where it descends) on: used is how many are before the next one; NULL where the sequence may not be read. Sequences that cycle have no end and are left out.';
 
 CREATE FUNCTION dbmaint_partition_resources(OUT instance text, OUT begun int,
     OUT ranges int, OUT ends_at timestamptz, OUT last_width interval,
@@ -250,7 +257,7 @@ BEGIN
              ORDER BY l.at DESC LIMIT 1) AS last ON true
      WHERE r.used IS NOT NULL
        AND (last.at IS NULL
-            OR dbmaint_note_capacity.at >= last.at + interval '1 day'
+            OR dbmaint_note_capacity.at >= last.at + interval '24 hours'
             OR (dbmaint_note_capacity.at >= last.at + r.spacing
                 AND (r.used, r.limit_value, r.counter) IS DISTINCT FROM (last.used, last.limit_value, last.counter))
             -- the clock was set back
@@ -352,13 +359,13 @@ BEGIN
             growth_per_day := line.slope;
             IF growth_per_day > 0 THEN
                 days := greatest(limit_value - used, 0) / growth_per_day;
-                exhausted_at := CASE WHEN days <= farthest THEN as_of + days * interval '1 day' END;
+                exhausted_at := CASE WHEN days <= farthest THEN as_of + days * interval '24 hours' END;
             END IF;
             IF line.slope_high > 0 AND greatest(limit_value - used, 0) / line.slope_high <= farthest THEN
-                exhausted_earliest := as_of + (greatest(limit_value - used, 0) / line.slope_high)::float8 * interval '1 day';
+                exhausted_earliest := as_of + (greatest(limit_value - used, 0) / line.slope_high)::float8 * interval '24 hours';
             END IF;
             IF line.slope_low > 0 AND greatest(limit_value - used, 0) / line.slope_low <= farthest THEN
-                exhausted_latest := as_of + (greatest(limit_value - used, 0) / line.slope_low)::float8 * interval '1 day';
+                exhausted_latest := as_of + (greatest(limit_value - used, 0) / line.slope_low)::float8 * interval '24 hours';
             END IF;
             IF growth_per_day <= 0 THEN
                 notes := notes || 'It does not grow.'::text;
@@ -399,9 +406,9 @@ BEGIN
             END IF;
         ELSIF exhausted_at IS NOT NULL AND NOT held THEN
             status := @extschema@.dbmaint_worse_status(status,
-                CASE WHEN exhausted_at <= as_of + interval '1 day' THEN 'emergency'
-                     WHEN exhausted_at <= as_of + interval '7 days' THEN 'critical'
-                     WHEN exhausted_at <= as_of + interval '30 days' THEN 'warning' ELSE 'ok' END);
+                CASE WHEN exhausted_at <= as_of + interval '24 hours' THEN 'emergency'
+                     WHEN exhausted_at <= as_of + interval '168 hours' THEN 'critical'
+                     WHEN exhausted_at <= as_of + interval '720 hours' THEN 'warning' ELSE 'ok' END);
         END IF;
         detail := array_to_string(notes, ' ');
         RETURN NEXT;

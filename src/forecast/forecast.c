@@ -21,7 +21,11 @@
 
 #define MAX_STEPS 10000
 
+/* Fewer values after a break tell no trend of their own. */
+#define LEAST_POINTS 12
+
 PG_FUNCTION_INFO_V1(dbmaint_theil_sen);
+PG_FUNCTION_INFO_V1(dbmaint_recent_theil_sen);
 PG_FUNCTION_INFO_V1(dbmaint_project);
 
 /* The numbers of an array; what is NULL or not finite becomes NaN. */
@@ -80,6 +84,50 @@ float_or_null(double value, bool *isnull)
 	return Float8GetDatum(value);
 }
 
+/* The points of two arrays that are numbers in both. */
+static int
+array_points(FunctionCallInfo fcinfo, double **x, double **y)
+{
+	int			count;
+	int			y_count;
+	int			n = 0;
+
+	*x = array_numbers(PG_GETARG_ARRAYTYPE_P(0), "x", &count);
+	*y = array_numbers(PG_GETARG_ARRAYTYPE_P(1), "y", &y_count);
+	if (count != y_count)
+		ereport(ERROR,
+				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
+				 errmsg("x has %d numbers and y has %d", count, y_count),
+				 errhint("Give as many of one as of the other.")));
+	for (int i = 0; i < count; i++)
+	{
+		if (isnan((*x)[i]) || isnan((*y)[i]))
+			continue;
+		(*x)[n] = (*x)[i];
+		(*y)[n++] = (*y)[i];
+	}
+	return n;
+}
+
+static void
+put_trend(const Trend *trend, Datum *values, bool *nulls)
+{
+	values[0] = float_or_null(trend->slope, &nulls[0]);
+	values[1] = float_or_null(trend->slope_low, &nulls[1]);
+	values[2] = float_or_null(trend->slope_high, &nulls[2]);
+	values[3] = float_or_null(trend->intercept, &nulls[3]);
+}
+
+static TupleDesc
+result_columns(FunctionCallInfo fcinfo)
+{
+	TupleDesc	columns;
+
+	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return BlessTupleDesc(columns);
+}
+
 /*
  * SQL: dbmaint_theil_sen(x float8[], y float8[], confidence float8)
  *		-> (points, slope, slope_low, slope_high, intercept)
@@ -88,45 +136,58 @@ Datum
 dbmaint_theil_sen(PG_FUNCTION_ARGS)
 {
 	double		confidence = check_confidence(PG_GETARG_FLOAT8(2));
-	int			count;
-	int			y_count;
-	double	   *x = array_numbers(PG_GETARG_ARRAYTYPE_P(0), "x", &count);
-	double	   *y = array_numbers(PG_GETARG_ARRAYTYPE_P(1), "y", &y_count);
-	int			n = 0;
+	double	   *x;
+	double	   *y;
+	int			n = array_points(fcinfo, &x, &y);
 	Trend		trend;
-	TupleDesc	columns;
 	Datum		values[5] = {0};
 	bool		nulls[5] = {false, true, true, true, true};
 
-	if (count != y_count)
-		ereport(ERROR,
-				(errcode(ERRCODE_ARRAY_SUBSCRIPT_ERROR),
-				 errmsg("x has %d numbers and y has %d", count, y_count),
-				 errhint("Give as many of one as of the other.")));
-	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-
-	for (int i = 0; i < count; i++)
-	{
-		if (isnan(x[i]) || isnan(y[i]))
-			continue;
-		x[n] = x[i];
-		y[n++] = y[i];
-	}
 	values[0] = Int32GetDatum(n);
 	if (trend_fit(x, y, n, 0, confidence, trend_room(n), &trend))
+		put_trend(&trend, values + 1, nulls + 1);
+	return HeapTupleGetDatum(heap_form_tuple(result_columns(fcinfo), values, nulls));
+}
+
+/*
+ * SQL: dbmaint_recent_theil_sen(x float8[], y float8[], least_points int, confidence float8)
+ *		-> (points, slope, slope_low, slope_high, intercept, since)
+ */
+Datum
+dbmaint_recent_theil_sen(PG_FUNCTION_ARGS)
+{
+	int			least = PG_GETARG_INT32(2);
+	double		confidence = check_confidence(PG_GETARG_FLOAT8(3));
+	double	   *x;
+	double	   *y;
+	int			n = array_points(fcinfo, &x, &y);
+	int			from;
+	Trend		trend;
+	Datum		values[6] = {0};
+	bool		nulls[6] = {false, true, true, true, true, true};
+
+	for (int i = 1; i < n; i++)
 	{
-		values[1] = float_or_null(trend.slope, &nulls[1]);
-		values[2] = float_or_null(trend.slope_low, &nulls[2]);
-		values[3] = float_or_null(trend.slope_high, &nulls[3]);
-		values[4] = float_or_null(trend.intercept, &nulls[4]);
+		if (x[i] <= x[i - 1])
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("x does not ascend"),
+					 errhint("Give the points in the order of time, one for each.")));
 	}
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns), values, nulls));
+	values[0] = Int32GetDatum(n);
+	if (trend_fit_recent(x, y, n, Max(least, 2), confidence, trend_room(n), &from, &trend))
+	{
+		values[0] = Int32GetDatum(n - from);
+		put_trend(&trend, values + 1, nulls + 1);
+		values[5] = Float8GetDatum(x[from]);
+		nulls[5] = false;
+	}
+	return HeapTupleGetDatum(heap_form_tuple(result_columns(fcinfo), values, nulls));
 }
 
 /*
  * SQL: dbmaint_project(series float8[], period int, steps int, confidence float8)
- *		-> (step, expected, low, high, season)
+ *		-> (step, expected, low, high, season, since, shift)
  */
 Datum
 dbmaint_project(PG_FUNCTION_ARGS)
@@ -151,7 +212,9 @@ dbmaint_project(PG_FUNCTION_ARGS)
 				 errhint("Take longer steps to look farther.")));
 
 	InitMaterializedSRF(fcinfo, 0);
-	if (!trend_fit_series(numbers, n, period, confidence, trend_room(n), series))
+	/* as for all history: what is foretold is at most three times as long */
+	if (!trend_fit_series(numbers, n, period, Max(LEAST_POINTS, (steps + 2) / 3),
+						  confidence, trend_room(n), series))
 		return (Datum) 0;
 
 	for (int step = 1; step <= steps; step++)
@@ -159,8 +222,8 @@ dbmaint_project(PG_FUNCTION_ARGS)
 		double		expected;
 		double		low;
 		double		high;
-		Datum		values[5];
-		bool		nulls[5] = {false};
+		Datum		values[7];
+		bool		nulls[7] = {false};
 
 		trend_project(series, n - 1 + step, &expected, &low, &high);
 		values[0] = Int32GetDatum(step);
@@ -168,6 +231,8 @@ dbmaint_project(PG_FUNCTION_ARGS)
 		values[2] = float_or_null(low, &nulls[2]);
 		values[3] = float_or_null(high, &nulls[3]);
 		values[4] = Int32GetDatum(series->period);
+		values[5] = Int32GetDatum(series->from + 1);
+		values[6] = float_or_null(series->shift, &nulls[6]);
 		tuplestore_putvalues(rsinfo->setResult, rsinfo->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -9,15 +9,24 @@ AS 'MODULE_PATHNAME', 'dbmaint_theil_sen';
 COMMENT ON FUNCTION dbmaint_theil_sen(float8[], float8[], float8) IS
 'A robust line through the points (x, y): the median slope of all pairs (Theil 1950, Sen 1968), which up to 29 % of outliers do not move; the slopes between which the true one lies with the confidence given (Sen''s interval by ranks); the median of y - slope * x. Pairs with a NULL, NaN or infinity are left out, points counts the others. NULL slopes where no two points differ in x. At most 2,000 points.';
 
+CREATE FUNCTION dbmaint_recent_theil_sen(x float8[], y float8[], least_points int,
+    confidence float8 DEFAULT 0.95,
+    OUT points int, OUT slope float8, OUT slope_low float8,
+    OUT slope_high float8, OUT intercept float8, OUT since float8)
+LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'dbmaint_recent_theil_sen';
+COMMENT ON FUNCTION dbmaint_recent_theil_sen(float8[], float8[], int, float8) IS
+'The line of dbmaint_theil_sen() through the points from the last break on, where at least so many are after it: since is the x of the first one, and points counts them. A break is where the distances from the line before differ from those after it by Pettitt''s test (1979, 1 in 100) and in nine of ten pairs the same way; what is left is looked at again. x must ascend.';
+
 CREATE FUNCTION dbmaint_project(series float8[], period int, steps int,
     confidence float8 DEFAULT 0.95,
     OUT step int, OUT expected float8, OUT low float8, OUT high float8,
-    OUT season int)
+    OUT season int, OUT since int, OUT shift float8)
 RETURNS SETOF record
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'dbmaint_project';
 COMMENT ON FUNCTION dbmaint_project(float8[], int, int, float8) IS
-'Continues a series of evenly spaced values (NULL: not known) by the given number of steps: a Theil-Sen line, with a season of the period given, or of a seventh of it (a day in a week of hours), where each value is foretold better by the others of its phase than by the line alone; season is the one used, 0 for none. The season is the median of each phase, the slope then that of pairs of the same phase (Hirsch, Slack and Smith 1982). low and high: a further value lies between them with the confidence given. Their distance from expected is the root of the sum of squares of (1) the residuals'' quantile of rank ceil((n + 1) p), p = (1 + confidence) / 2, each residual taken from the other values of its phase (the jackknife of Barber and others 2021), and (2) the distance from the series'' middle times that of Sen''s limits from the slope. No rows for fewer than two values.';
+'Continues a series of evenly spaced values (NULL: not known) by the given number of steps: a Theil-Sen line, with a season of the period given, or of a seventh of it (a day in a week of hours), where there are three of it and each value is foretold better by the others of its phase than by the line alone; season is the one used, 0 for none. What was before a break (see dbmaint_recent_theil_sen()) is left out where after it there are 12 values and a third as many as steps; since is the place in the series, from 1, of the first value used. Where all of the last seven values (24 with a season of more than 7) are on one side of the line, it begins at their median: shift is what that moved it by, else 0, and the limits reach to where it would be without. The season is the median of each phase, the slope then that of pairs of the same phase (Hirsch, Slack and Smith 1982). low and high: a further value lies between them with the confidence given. Their distance from expected is the root of the sum of squares of (1) the residuals'' quantile of rank ceil((n + 1) p), p = (1 + confidence) / 2, each residual taken from the other values of its phase (the jackknife of Barber and others 2021), and (2) the distance from the series'' middle times that of Sen''s limits from the slope. No rows for fewer than two values.';
 
 CREATE FUNCTION dbmaint_rolled_up_value(metric text)
 RETURNS text
@@ -87,16 +96,17 @@ BEGIN
         END || '
            FROM (SELECT date_bin($3, s."timestamp", ''2001-01-01 00:00:00+00''::timestamptz) AS at,
                         s.%1$I::float8 AS value, s.sample_interval_ms AS ms, 1::float8 AS samples
-                   FROM @extschema@.performance_metrics AS s
+                   FROM %3$s AS s
                   WHERE s.database_oid = $4 AND s."timestamp" >= greatest($1, $5) AND s."timestamp" < $2
                  UNION ALL
                  SELECT date_bin($3, r.hour, ''2001-01-01 00:00:00+00''::timestamptz),
                         %2$s, r.sample_interval_ms, r.sample_count::float8
-                   FROM @extschema@.dbmaint_rolled_up_hours($7) AS r
+                   FROM %4$s($7) AS r
                   WHERE $6 AND r.hour >= $1
                     AND r.hour < least($2, coalesce($5, ''infinity''::timestamptz))) AS b
           WHERE b.value > ''-infinity''::float8 AND b.value < ''infinity''::float8
-          GROUP BY b.at', known.metric, coalesce(rolled_up, 'NULL::float8'))
+          GROUP BY b.at', known.metric, coalesce(rolled_up, 'NULL::float8'),
+               '@extschema@.performance_metrics'::regclass, '@extschema@.dbmaint_rolled_up_hours'::regproc)
         USING from_at, to_at, step, me, samples_from, rolled_up IS NOT NULL,
               ARRAY(SELECT d.day FROM @extschema@.dbmaint_daily_metrics AS d
                      WHERE rolled_up IS NOT NULL AND d.database_oid = me
@@ -135,6 +145,7 @@ DECLARE
     needed int;
     period int;
     steps int;
+    before_break int;
     next record;
 BEGIN
     IF horizon IS NULL OR horizon <= interval '0' OR horizon > interval '2 years' THEN
@@ -163,14 +174,15 @@ BEGIN
 
     -- hours are told from hours of six weeks, days from days of two years
     hourly := horizon <= interval '7 days';
-    step := CASE WHEN hourly THEN interval '1 hour' ELSE interval '1 day' END;
+    -- not of days, which are 23 to 25 hours in many a session's time zone
+    step := CASE WHEN hourly THEN interval '1 hour' ELSE interval '24 hours' END;
     to_at := date_bin(step, as_of, origin);
     SELECT min(h.at), count(*), array_agg(h.at), array_agg(h.value) INTO first_at, points, times, means
       FROM @extschema@.dbmaint_metric_history(metric,
-               to_at - CASE WHEN hourly THEN interval '42 days' ELSE interval '730 days' END, to_at, step) AS h
+               to_at - CASE WHEN hourly THEN 1008 ELSE 17520 END * interval '1 hour', to_at, step) AS h
      WHERE h.value IS NOT NULL;
     slots := coalesce(extract(epoch FROM to_at - first_at) / extract(epoch FROM step), 0);
-    steps := ceil(extract(epoch FROM as_of + horizon - to_at) / extract(epoch FROM step));
+    steps := ceil(extract(epoch FROM (as_of AT TIME ZONE 'UTC' + horizon) - (to_at AT TIME ZONE 'UTC')) / extract(epoch FROM step));
     needed := greatest(least_points, ceil(steps / 3.0));
     unit := CASE WHEN known.amount AND known.unit = '1' THEN ''
                  WHEN known.unit = '1' THEN '1' ELSE known.unit END
@@ -195,9 +207,10 @@ BEGIN
                    WHEN NOT hourly AND slots >= 3 * 7 THEN 7 ELSE 0 END;
 
     FOR next IN
-        SELECT p.step, p.expected, p.low, p.high, p.season
+        SELECT p.step, p.expected, p.low, p.high, p.season, p.since, p.shift
           FROM @extschema@.dbmaint_project(series, period, steps, confidence) AS p
     LOOP
+        before_break := coalesce(before_break, (SELECT count(*) FROM unnest(times) AS t(at) WHERE t.at < first_at + (next.since - 1) * step));
         -- no metric is less than nothing, and no share more than all
         at := to_at + (next.step - 1) * step;
         expected := greatest(next.expected, 0);
@@ -209,15 +222,18 @@ BEGIN
             high := least(high, 1);
         END IF;
         status := 'ok';
-        detail := format('From %s %s, %s.', points, CASE WHEN hourly THEN 'hours' ELSE 'days' END,
+        detail := format('From %s %s, %s.', points - before_break, CASE WHEN hourly THEN 'hours' ELSE 'days' END,
             CASE next.season WHEN 0 THEN 'without a season' WHEN 24 THEN 'with a daily season'
-                 ELSE 'with a weekly season' END);
+                 ELSE 'with a weekly season' END)
+            || CASE WHEN next.since > 1 THEN format(' What was before %s UTC was different and is left out.',
+                   to_char((first_at + (next.since - 1) * step) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI')) ELSE '' END
+            || CASE WHEN next.shift <> 0 THEN ' The last values are off the line: it begins where they are, and may go back.' ELSE '' END;
         RETURN NEXT;
     END LOOP;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_forecast(text, interval, timestamptz, float8) IS
-'What a metric of dbmaint_metrics() will be: one row an hour for a horizon of up to 7 days, else one a day. at is the beginning of the hour or day (UTC), expected its mean (of what is counted: the sum in it, see unit), and it lies between low and high with the confidence given; how they are computed is said at dbmaint_project(). A season of a day or a week is found by itself after three of them. status is ok, or unknown with NULLs and the reason in detail: there must be 12 hours or days with values, and history a third as long as the horizon.';
+'What a metric of dbmaint_metrics() will be: one row an hour for a horizon of up to 7 days, else one a day. at is the beginning of the hour or day (UTC), expected its mean (of what is counted: the sum in it, see unit), and it lies between low and high with the confidence given; how they are computed is said at dbmaint_project(). A season of a day or a week is found by itself after three of them. status is ok, or unknown with NULLs and the reason in detail: there must be 12 hours or days with values, and history a third as long as the horizon. Detail also says from when on history was used, where something changed, and when the last values are off the line.';
 
 REVOKE ALL ON FUNCTION
     dbmaint_rolled_up_value(text),

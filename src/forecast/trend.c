@@ -9,6 +9,7 @@
  */
 #include "forecast/trend.h"
 
+#include <float.h>
 #include <math.h>
 
 static inline void
@@ -98,7 +99,8 @@ quantile(double *v, size_t n, double p)
 double
 trend_normal_quantile(double p)
 {
-	double		tail = p < 0.5 ? p : 1 - p;
+	/* nothing is left of a tail that is next to nothing */
+	double		tail = fmax(p < 0.5 ? p : 1 - p, DBL_MIN);
 	double		t = sqrt(-2 * log(tail));
 	double		z = t - (2.515517 + t * (0.802853 + t * 0.010328)) /
 	(1 + t * (1.432788 + t * (0.189269 + t * 0.001308)));
@@ -276,15 +278,222 @@ fit_points(const double *x, const double *y, int n, int period,
 	return true;
 }
 
+/* What is nothing but rounding is nothing: its sign must not count. */
+static void
+drop_rounding(double *rest, const double *y, int n)
+{
+	double		largest = 0;
+
+	for (int i = 0; i < n; i++)
+		largest = fmax(largest, fabs(y[i]));
+	for (int i = 0; i < n; i++)
+	{
+		if (fabs(rest[i]) <= 1e-9 * largest)
+			rest[i] = 0;
+	}
+}
+
+/* The rank of a value among all, from 1; the mean one of what is equal. */
+static double
+rank_of(double value, const double *v, int n)
+{
+	int			less = 0;
+	int			equal = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		less += v[i] < value;
+		equal += v[i] == value;
+	}
+	return less + (equal + 1) / 2.0;
+}
+
+/*
+ * Where the residuals break: Pettitt's test (1979), which asks by their ranks
+ * between which two of them the earlier ones differ most from the later ones.
+ * Like the line's, its answer is not moved by outliers.  Values that depend on
+ * the ones before them drift away by chance, too, so nine of ten pairs must
+ * differ the same way as well (Cliff's delta, 1993, of 0.8).  Returns how many
+ * are before the break, 0 where there is none with enough after it.
+ */
+static int
+find_break(const double *rest, int n, int least)
+{
+	double		cubed = (double) n * n * n + (double) n * n;
+	double		ranks = 0;
+	double		greatest = 0;
+	int			place = 0;
+
+	for (int i = 1; i < n; i++)
+	{
+		double		difference;
+
+		ranks += rank_of(rest[i - 1], rest, n);
+		difference = fabs(2 * ranks - i * (n + 1.0));
+		if (difference > greatest)
+		{
+			greatest = difference;
+			place = i;
+		}
+	}
+	if (place == 0 || n - place < least ||
+		2 * exp(-6 * greatest * greatest / cubed) > 0.01 ||
+		greatest < 0.8 * place * (n - place))
+		return 0;
+	return place;
+}
+
 bool
-trend_fit_series(const double *values, int n, int period, double confidence,
-				 double *room, Series *series)
+trend_fit_recent(const double *x, const double *y, int n, int least,
+				 double confidence, double *room, int *from, Trend *trend)
+{
+	int			before;
+
+	*from = 0;
+	for (;;)
+	{
+		if (!trend_fit(x + *from, y + *from, n - *from, 0, confidence, room, trend))
+			return false;
+		for (int i = *from; i < n; i++)
+			room[i - *from] = y[i] - trend->intercept - trend->slope * x[i];
+		drop_rounding(room, y + *from, n - *from);
+		before = find_break(room, n - *from, least);
+		if (before == 0)
+			return true;
+		*from += before;
+	}
+}
+
+/* The line, with the season that foretells best, or none. */
+static bool
+fit_best(const double *x, const double *y, int n, int period,
+		 double confidence, double *room, Series *series)
+{
+	double		best;
+
+	if (!fit_points(x, y, n, 0, confidence, room, series))
+		return false;
+
+	/*
+	 * a season has to foretell better than none does; a day's may, and no
+	 * week's
+	 */
+	best = 0.95 * fit_error(x, y, n, series, room);
+	for (int p = period; p > 1; p = p % 7 == 0 ? p / 7 : 0)
+	{
+		Series		seasonal;
+		double		error;
+
+		/* three times around, or it is no season */
+		if (x[n - 1] - x[0] + 1 < 3 * p ||
+			!fit_points(x, y, n, p, confidence, room, &seasonal))
+			continue;
+		error = fit_error(x, y, n, &seasonal, room);
+		if (error < best || (series->period > 0 && error == best))
+		{
+			best = error;
+			*series = seasonal;
+		}
+	}
+	return true;
+}
+
+/* The distances from line and season, as they will be foretold. */
+static void
+distances(const double *x, const double *y, int n, const Series *series,
+		  double *rest)
+{
+	for (int i = 0; i < n; i++)
+		rest[i] = y[i] - expected_at(series, x[i]);
+	drop_rounding(rest, y, n);
+}
+
+/*
+ * A median of all says little of the present.  Where all of the last values
+ * (seven, or a season of hours' last day) are on one side of the line, which
+ * chance does to seven once in 64 times, the line begins at their median, which
+ * up to three outliers among seven do not move.
+ */
+static int
+move_to_present(const double *x, const double *y, int n, Series *series,
+				double *room)
+{
+	int			last = series->period <= 7 ? 7 : 24;
+	double	   *tail = room + n - last;
+
+	series->shift = 0;
+	if (n <= last)
+		return 0;
+	distances(x, y, n, series, room);
+	for (int i = 0; i < last; i++)
+	{
+		if (tail[i] * tail[0] <= 0)
+			return 0;
+	}
+	series->shift = trend_median(tail, last);
+	series->line.intercept += series->shift;
+	return last;
+}
+
+/*
+ * Residuals' quantiles around the line.  Where it was moved, each of the last
+ * values was near the present, and the others near the line as it was, to
+ * which the next ones may return: the limits reach as far.
+ */
+static void
+fit_limits(const double *x, const double *y, int n, double confidence,
+		   int last, Series *series, double *room)
+{
+	double		lowest = 0;
+	double		highest = 0;
+
+	residuals(x, y, n, series, room);
+	for (int i = 0; i < n - last && last > 0; i++)
+		room[i] += series->shift;
+	for (int i = n - last; i < n; i++)
+	{
+		lowest = fmin(lowest, room[i]);
+		highest = fmax(highest, room[i]);
+	}
+	series->above = fmax(quantile(room, n, 0.5 + confidence / 2), highest);
+	for (int i = 0; i < n; i++)
+		room[i] = -room[i];
+	series->below = fmax(quantile(room, n, 0.5 + confidence / 2), -lowest);
+	if (series->shift > 0)
+		series->below += series->shift;
+	else
+		series->above -= series->shift;
+}
+
+/*
+ * Fits line and season, or returns how many points are before a break.  A
+ * season may take a break for a part of itself, and hide it, so the line alone
+ * is asked first.
+ */
+static int
+fit_unless_broken(const double *x, const double *y, int n, int period, int least,
+				  double confidence, double *room, Series *series)
+{
+	int			before = 0;
+
+	for (int i = 0; i < 2 && before == 0; i++)
+	{
+		(void) fit_best(x, y, n, i == 0 ? 0 : period, confidence, room, series);
+		distances(x, y, n, series, room);
+		before = find_break(room, n, least);
+	}
+	return before;
+}
+
+bool
+trend_fit_series(const double *values, int n, int period, int least,
+				 double confidence, double *room, Series *series)
 {
 	double	   *x = room;
 	double	   *y = room + n;
 	double	   *rest = room + 2 * (size_t) n;
 	int			known = 0;
-	double		best;
+	int			before;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -297,31 +506,15 @@ trend_fit_series(const double *values, int n, int period, double confidence,
 	if (!fit_points(x, y, known, 0, confidence, rest, series))
 		return false;
 
-	/*
-	 * a season has to foretell better than none does; a day's may, and no
-	 * week's
-	 */
-	best = 0.95 * fit_error(x, y, known, series, rest);
-	for (int p = period; p > 1; p = p % 7 == 0 ? p / 7 : 0)
+	/* what was before a break tells nothing of what comes */
+	while ((before = fit_unless_broken(x, y, known, period, least, confidence, rest, series)) > 0)
 	{
-		Series		seasonal;
-		double		error;
-
-		if (!fit_points(x, y, known, p, confidence, rest, &seasonal))
-			continue;
-		error = fit_error(x, y, known, &seasonal, rest);
-		if (error < best || (series->period > 0 && error == best))
-		{
-			best = error;
-			*series = seasonal;
-		}
+		x += before;
+		y += before;
+		known -= before;
 	}
-
-	residuals(x, y, known, series, rest);
-	series->above = fmax(quantile(rest, known, 0.5 + confidence / 2), 0);
-	for (int i = 0; i < known; i++)
-		rest[i] = -rest[i];
-	series->below = fmax(quantile(rest, known, 0.5 + confidence / 2), 0);
+	series->from = (int) x[0];
+	fit_limits(x, y, known, confidence, move_to_present(x, y, known, series, rest), series, rest);
 	for (int i = 0; i < known; i++)
 		rest[i] = x[i];
 	series->middle = trend_median(rest, known);

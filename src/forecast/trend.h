@@ -8,6 +8,9 @@
  * season, only pairs of the same phase count (Hirsch, Slack and Smith 1982),
  * so that the season does not tilt the line.
  *
+ * A line through all points is no forecast where something changed: what was
+ * before a break is left out, and the line begins where the last values are.
+ *
  * Pure arithmetic: no server, no clock, no allocation.  The caller brings
  * the room for the slopes, TREND_ROOM(n) numbers.
  *
@@ -40,6 +43,10 @@ typedef struct Series
 	int			points;			/* that are known */
 	int			period;			/* of the season; 0: there is none */
 	double		season[TREND_MAX_PERIOD];	/* added to the line, by phase */
+	int			from;			/* the place of the first one after the last
+								 * break */
+	double		shift;			/* what the last values moved the line by, or
+								 * 0 */
 	double		middle;			/* median of x */
 	double		below;			/* residuals' quantiles, as distances from */
 	double		above;			/* the line, both >= 0 */
@@ -63,11 +70,20 @@ extern bool trend_fit(const double *x, const double *y, int n, int period,
 					  double confidence, double *room, Trend *trend);
 
 /*
- * Fits a line to values at the places 0 .. n - 1 (NaN: not known), and a season
- * of the period, or of a seventh of it, where that foretells better.  Returns
- * false where fewer than two values are known.
+ * Fits a line through the points from the last break on, after which there
+ * must be at least so many; x ascends.  from is the first of them.
  */
-extern bool trend_fit_series(const double *values, int n, int period,
+extern bool trend_fit_recent(const double *x, const double *y, int n, int least,
+							 double confidence, double *room, int *from,
+							 Trend *trend);
+
+/*
+ * Fits a line to values at the places 0 .. n - 1 (NaN: not known), and a season
+ * of the period, or of a seventh of it, where that foretells better: to those
+ * after the last break, if there are at least so many.  Returns false where
+ * fewer than two values are known.
+ */
+extern bool trend_fit_series(const double *values, int n, int period, int least,
 							 double confidence, double *room, Series *series);
 
 /* What the series is expected to be at a place, and between which limits. */

@@ -253,6 +253,7 @@ DECLARE
     launcher text;
     sampler record;
     late interval;
+    problem text;
 BEGIN
     target := 'a sample every ' || coalesce(current_setting('dbmaint.sample_interval', true), '10s');
     SELECT s.state INTO launcher
@@ -310,10 +311,15 @@ BEGIN
         detail := detail || format(' It is %s s late: see dbmaint_status() and the server log.',
                                    round(extract(epoch FROM late), 1));
     END IF;
+    problem := @extschema@.dbmaint_home_problem();
+    IF problem IS NOT NULL THEN
+        status := 'critical';
+        detail := problem || ' ' || detail;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_check_sampler() IS
-'Health check: when this database was last sampled, what that cost, and errors (warning when its rounds fail or databases wait for turns, critical when over 3 intervals late; unknown where the library is not preloaded, sampling is off, or this is a standby).';
+'Health check: when this database was last sampled, what that cost, and errors (warning when its rounds fail or databases wait for turns, critical when over 3 intervals late or when dbmaint.home_database names no database that is sampled; unknown where the library is not preloaded, sampling is off, or this is a standby).';
 
 CREATE FUNCTION dbmaint_check_pg_stat_statements(OUT value text, OUT status text,
     OUT target text, OUT detail text)

@@ -181,8 +181,7 @@ BEGIN
         JOIN pg_namespace n ON n.oid = c.relnamespace
         WHERE NOT (i.indisvalid AND i.indisready AND i.indislive)
             AND c.relkind = 'i'
-            AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index p
-                            WHERE p.datname = current_database() AND p.relid = i.indrelid)
+            AND NOT @extschema@.dbmaint_index_in_work(i.indexrelid, i.indrelid)
     )
     SELECT count(*),
         (SELECT string_agg(w.name, ', ' ORDER BY w.name)
@@ -205,7 +204,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_check_invalid_indexes() IS
-'Health check: indexes left invalid, usually by a failed CREATE INDEX or REINDEX CONCURRENTLY; those on tables where a build runs now are not counted (warning from the first).';
+'Health check: indexes left invalid, usually by a failed CREATE INDEX or REINDEX CONCURRENTLY; those on tables where a build runs now, and those that somebody works on, are not counted (warning from the first).';
 
 CREATE FUNCTION dbmaint_check_cache_hit_ratio(OUT value text, OUT status text,
     OUT target text, OUT detail text)

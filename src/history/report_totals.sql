@@ -143,12 +143,14 @@ AS $$
     ), judged AS (
         SELECT k.*, d.idx_tup_read::numeric AS tuples, d.idx_tup_fetch::numeric AS fetched, d.idx_blks_read::numeric AS read,
                d.idx_blks_hit::numeric AS hit, d.grown_bytes::numeric AS grown, coalesce(d.exact, true) AS exact,
-               k.stays AND coalesce(d.idx_scan_at_most, 0) = 0 AND t.scans >= 100 AS unused,
-               u.needed_by IS NOT NULL AS needed,
-               -- the first snapshot found what had been there before
-               k.first_seen_at > $1 AND k.first_seen_at > (SELECT min(f.first_seen_at) FROM @extschema@.dbmaint_objects AS f, me
-                                                            WHERE f.database_oid = me.oid AND f.kind = 'i') AS added
+               -- the table may have been read before a new one was there
+               k.stays AND NOT n.added AND coalesce(d.idx_scan_at_most, 0) = 0 AND t.scans >= 100 AS unused,
+               u.needed_by IS NOT NULL AS needed, n.added
           FROM known AS k
+          -- the first snapshot found what had been there before
+         CROSS JOIN LATERAL (SELECT k.first_seen_at > $1
+                                    AND k.first_seen_at > (SELECT min(f.first_seen_at) FROM @extschema@.dbmaint_objects AS f, me
+                                                            WHERE f.database_oid = me.oid AND f.kind = 'i') AS added) AS n
           LEFT JOIN done AS d ON d.object_id = k.object_id
           LEFT JOIN table_scans AS t ON t.relation_oid = k.table_oid
           LEFT JOIN @extschema@.dbmaint_user_index() AS u ON u.index_oid = k.relation_oid
@@ -185,7 +187,7 @@ AS $$
                       FROM done AS d WHERE d.object_id IS NULL) AS o) AS n
 $$;
 COMMENT ON FUNCTION dbmaint_review_indexes(timestamptz, timestamptz) IS
-'What all indexes of user tables, and the critical ones, did on the days (of UTC) that began in the range: idx_tup_fetch / idx_tup_read and the hit ratio of their blocks (from 0 to 1, NULL where nothing was read), how many were not used while their table was scanned 100 times or more and nothing but queries needs them, how many are new and gone, with at most five names of each, by how many bytes they grew, and of how many it is only known by month what they did on some day (see dbmaint_index_sums()): these count as unused if they were not used in its month. Part of dbmaint_report_indexes().';
+'What all indexes of user tables, and the critical ones, did on the days (of UTC) that began in the range: idx_tup_fetch / idx_tup_read and the hit ratio of their blocks (from 0 to 1, NULL where nothing was read), how many that are not new were not used while their table was scanned 100 times or more and nothing but queries needs them, how many are new and gone, with at most five names of each, by how many bytes they grew, and of how many it is only known by month what they did on some day (see dbmaint_index_sums()): these count as unused if they were not used in its month. Part of dbmaint_report_indexes().';
 
 CREATE FUNCTION dbmaint_report_indexes(
     from_at timestamptz, to_at timestamptz, previous_from_at timestamptz, step text)

@@ -51,19 +51,29 @@ vacuum_check(Job *job)
 	relation_check(job, TABLE_RELKINDS);
 }
 
+/* As ANALYZE judges them: no system column, and none twice. */
 void
 analyze_check(Job *job)
 {
 	ListCell   *cell;
+	List	   *seen = NIL;
 
 	relation_check(job, TABLE_RELKINDS);
 	foreach(cell, job_option_names(job, "columns"))
 	{
-		if (get_attnum(job->target_oid, lfirst(cell)) == InvalidAttrNumber)
+		AttrNumber	column = get_attnum(job->target_oid, lfirst(cell));
+
+		if (column <= InvalidAttrNumber)
 			ereport(ERROR,
 					(errcode(ERRCODE_UNDEFINED_COLUMN),
 					 errmsg("column \"%s\" of relation %s does not exist",
 							(char *) lfirst(cell), job->target)));
+		if (list_member_int(seen, column))
+			ereport(ERROR,
+					(errcode(ERRCODE_DUPLICATE_COLUMN),
+					 errmsg("column \"%s\" of relation %s appears more than once",
+							(char *) lfirst(cell), job->target)));
+		seen = lappend_int(seen, column);
 	}
 }
 

@@ -32,7 +32,7 @@ COMMENT ON COLUMN dbmaint_channel_settings.min_severity IS
 COMMENT ON COLUMN dbmaint_channel_settings.options IS
 'The options that are no secrets.';
 COMMENT ON COLUMN dbmaint_channel_settings.enabled IS
-'Does it get new notifications, and are those that wait sent?';
+'Does it get new notifications, and are those that wait sent? The end of an alert that it was told of waits for it in any case.';
 SELECT pg_catalog.pg_extension_config_dump('dbmaint_channel_settings', 'WHERE NOT seeded');
 
 -- the runbook's warnings go to the log and to whoever listens
@@ -88,7 +88,7 @@ COMMENT ON COLUMN dbmaint_channel_states.last_error IS
 
 CREATE VIEW dbmaint_channels WITH (security_barrier) AS
 SELECT s.name, s.kind, s.min_severity,
-       coalesce((s.options OPERATOR(pg_catalog.->>) 'escalation_level')::int, 1) AS escalation_level,
+       coalesce((s.options OPERATOR(pg_catalog.->>) 'escalation_level')::numeric::int, 1) AS escalation_level,
        s.enabled,
        CASE WHEN s.target IS NOT NULL THEN s.target
             WHEN me.rolsuper THEN x.target END AS target,
@@ -139,6 +139,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     secret_names CONSTANT text[] := '{password,signing_key,headers,body}';
+    whole_names CONSTANT text[] := '{escalation_level,concurrency}';
+    kept jsonb;
     open_target bool := $2 IN ('notify', 'log');
     this_database oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
     here bool;
@@ -146,17 +148,22 @@ BEGIN
     PERFORM @extschema@.dbmaint_validate_channel($1, $2, $3, $4, $5);
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_channel_settings'::name);
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_channel_secrets'::name);
+    -- 2.0 is a whole number, but its text is none
+    SELECT coalesce(jsonb_object_agg(o.key, CASE WHEN o.key = ANY (whole_names)
+                                                 THEN to_jsonb(o.value::numeric::int) ELSE o.value END), '{}')
+      INTO kept
+      FROM jsonb_each($5) AS o WHERE o.key <> ALL (secret_names);
 
     UPDATE @extschema@.dbmaint_channel_settings AS s
        SET dropped = false, kind = $2, min_severity = $4, enabled = $6,
            target = CASE WHEN open_target THEN coalesce($3, '') END,
-           options = $5 - secret_names
+           options = kept
      WHERE s.name = $1 AND NOT s.seeded;
     here := FOUND;
     IF NOT here THEN
         INSERT INTO @extschema@.dbmaint_channel_settings AS s
         VALUES ($1, false, false, $2, CASE WHEN open_target THEN coalesce($3, '') END,
-                $4, $5 - secret_names, $6);
+                $4, kept, $6);
     END IF;
 
     DELETE FROM @extschema@.dbmaint_channel_secrets AS x
@@ -244,10 +251,16 @@ DECLARE
     known bool;
 BEGIN
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_channel_settings'::name);
+    PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_outbox'::name);
     IF $2 IS NULL OR NOT EXISTS (SELECT FROM @extschema@.dbmaint_channels AS c WHERE c.name = $1) THEN
         RAISE EXCEPTION 'channel "%" does not exist', $1
             USING ERRCODE = 'undefined_object', HINT = 'dbmaint_channels shows those there are.';
     END IF;
+    -- ends that waited for the channel are as good as new
+    UPDATE @extschema@.dbmaint_outbox AS o SET queued_at = clock_timestamp(), next_attempt_at = clock_timestamp()
+     WHERE $2 AND o.database_oid = @extschema@.dbmaint_this_database() AND o.channel = $1
+       AND o.state = 'queued' AND o.kind = 'resolve'
+       AND EXISTS (SELECT FROM @extschema@.dbmaint_channels AS c WHERE c.name = $1 AND NOT c.enabled);
     UPDATE @extschema@.dbmaint_channel_settings AS s SET enabled = $2
      WHERE s.name = $1 AND NOT s.seeded;
     known := FOUND;
@@ -260,7 +273,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_enable_channel(text, bool) IS
-'Turns a channel on or off. One that is off gets no new notifications; those that wait are sent when it is on again, unless they are too old by then.';
+'Turns a channel on or off. One that is off gets no new notifications, but for the ends of alerts that it was told of; what waits is sent when it is on again, ends however old they are, the rest unless it is too old by then.';
 
 CREATE FUNCTION dbmaint_drop_channel(name text)
 RETURNS void

@@ -75,7 +75,8 @@ free_delivery(Notifier *notifier)
 		if (notifier->deliveries[i].message_id == 0)
 			return &notifier->deliveries[i];
 	}
-	return NULL;
+	elog(ERROR, "more notifications under way than there is room for");
+	return NULL;				/* not reached */
 }
 
 /* Runs a statement of ours; its arguments follow the schema's name. */
@@ -98,8 +99,8 @@ static void
 store_results(Notifier *notifier, int first)
 {
 	int			count = notifier->result_count - first;
-	Datum		columns[6][2 * IN_FLIGHT_MOST];
-	bool		nulls[6][2 * IN_FLIGHT_MOST] = {{false}};
+	Datum		columns[6][RESULTS_MOST];
+	bool		nulls[6][RESULTS_MOST] = {{false}};
 	Oid			elements[6] = {INT8OID, TEXTOID, INT4OID, TEXTOID, FLOAT8OID, FLOAT8OID};
 	Oid			types[7] = {INT8ARRAYOID, TEXTARRAYOID, INT4ARRAYOID, TEXTARRAYOID,
 	FLOAT8ARRAYOID, FLOAT8ARRAYOID, TIMESTAMPTZOID};
@@ -354,6 +355,8 @@ claim_lane(Notifier *notifier, Lane *lane, int room)
 
 	count = call(notifier, "SELECT message_id, message_key, attempt, queued_at, message FROM ",
 				 "dbmaint_claim_notifications($1, $2, $3)", 3, types, values, NULL);
+	if (count > (uint64) room)
+		elog(ERROR, "more notifications were claimed than there is room for");
 	for (uint64 row = 0; row < count; row++)
 	{
 		Claim	   *claim = &claims[row];
@@ -421,6 +424,7 @@ delivery_step(void *arg)
 {
 	Notifier   *notifier = arg;
 	int			first = notifier->result_count;
+	bool		more = false;
 
 	notifier->installed = find_outbox(notifier);
 	if (!notifier->installed)
@@ -443,14 +447,17 @@ delivery_step(void *arg)
 		if (room > 0)
 			claim_lane(notifier, lane, room);
 		notifier->next_look = Min(notifier->next_look, lane_next(notifier, lane));
-	}
 
-	/* what the server carried is sent when this commits */
-	if (notifier->result_count > first)
-	{
+		/*
+		 * What the server carried is sent when this commits, what cannot be
+		 * sent is known now.  Stored lane by lane, it takes no other's room.
+		 */
+		more = more || notifier->result_count > first;
 		store_results(notifier, first);
-		store_lanes(notifier);
+		notifier->result_count = first;
 	}
+	if (more)
+		store_lanes(notifier);
 }
 
 /* The last transaction: only notes. */

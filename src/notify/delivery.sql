@@ -39,7 +39,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT c.name, c.kind, c.target, c.options, c.keys,
            (c.options ->> 'rate_per_second')::float8,
-           (c.options ->> 'concurrency')::int, c.failures,
+           (c.options ->> 'concurrency')::numeric::int, c.failures,
            CASE WHEN p.until IS NULL THEN n.next_at
                 ELSE least(greatest(n.next_at, p.until), p.urgent_at) END
       FROM @extschema@.dbmaint_channels AS c

@@ -52,7 +52,9 @@ lane_room(Notifier *notifier, Lane *lane)
 	/* after a failure, one shows whether the receiver is well again */
 	if (lane->failures > 0)
 		room = Min(room, 1 - lane->in_flight);
-	return Max(0, Min(room, IN_FLIGHT_MOST - notifier->in_flight));
+	room = Min(room, IN_FLIGHT_MOST - notifier->in_flight);
+	room = Min(room, RESULTS_MOST - notifier->result_count - notifier->in_flight);
+	return Max(0, room);
 }
 
 TimestampTz
@@ -75,10 +77,13 @@ void
 lane_add_result(Notifier *notifier, Delivery *delivery, Verdict verdict, int status,
 				const char *error, double duration_ms, int64 after_ms)
 {
-	SendResult *result = &notifier->results[notifier->result_count++];
+	SendResult *result;
 	Lane	   *lane = delivery->lane;
 	TimestampTz now = GetCurrentTimestamp();
 
+	if (notifier->result_count >= RESULTS_MOST)
+		elog(ERROR, "more results of notifications than there is room for");
+	result = &notifier->results[notifier->result_count++];
 	result->message_id = delivery->message_id;
 	result->verdict = verdict;
 	result->status = status;

@@ -20,6 +20,10 @@
 
 #define IN_FLIGHT_MOST 64
 #define LANES_MOST 256
+
+/* of requests that ended while the ones before were not stored yet, and of
+ * what is claimed: see lane_room() */
+#define RESULTS_MOST (2 * IN_FLIGHT_MOST)
 #define LOOK_AGAIN_US (1 * USECS_PER_SEC)
 
 /* A channel, as far as its traffic goes. */
@@ -82,7 +86,7 @@ typedef struct Notifier
 	int			lane_count;
 	Delivery	deliveries[IN_FLIGHT_MOST];
 	int			in_flight;
-	SendResult	results[2 * IN_FLIGHT_MOST];
+	SendResult	results[RESULTS_MOST];
 	int			result_count;
 	Prepared	prepared[IN_FLIGHT_MOST];
 	int			prepared_count;
@@ -100,7 +104,10 @@ typedef struct Notifier
 /* Finds the channel's lane, or makes one; NULL if there are too many. */
 extern Lane *lane_find(Notifier *notifier, const char *name);
 
-/* How many more of the lane's may go now; counts its tokens. */
+/*
+ * How many more of the lane's may go now; counts its tokens.  There is a place
+ * for the result of each, and of each that is under way.
+ */
 extern int	lane_room(Notifier *notifier, Lane *lane);
 
 /* When the lane may have more to send, if no request ends before. */

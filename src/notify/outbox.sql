@@ -204,6 +204,7 @@ DECLARE
     oldest timestamptz := $1 - @extschema@.dbmaint_notify_limit('max_age'::text, '6h'::text)::interval;
     most int := @extschema@.dbmaint_notify_limit('max_queued'::text, '10000'::text)::int;
     channels text[];
+    off text[];
     name text;
     too_many bigint[];
     touched bigint;
@@ -211,10 +212,13 @@ DECLARE
 BEGIN
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_outbox'::name);
 
+    -- the age of an end begins when its channel is on again
+    off := ARRAY(SELECT c.name FROM @extschema@.dbmaint_channels AS c WHERE NOT c.enabled);
     UPDATE @extschema@.dbmaint_outbox AS o
        SET state = 'expired', message = NULL, next_attempt_at = NULL,
            error = concat_ws(': ', 'not sent within dbmaint.notify_max_age', o.error)
-     WHERE o.database_oid = me AND o.state = 'queued' AND o.queued_at < oldest;
+     WHERE o.database_oid = me AND o.state = 'queued' AND o.queued_at < oldest
+       AND NOT (o.kind = 'resolve' AND o.channel = ANY (off));
     GET DIAGNOSTICS touched = ROW_COUNT;
     sum_touched := sum_touched + touched;
 
@@ -285,7 +289,9 @@ BEGIN
                coalesce((s.options ->> 'evidence')::bool, s.kind IN ('pagerduty', 'webhook')) AS evidence,
                coalesce((s.options ->> 'query_texts')::bool, false) AS query_texts
           FROM @extschema@.dbmaint_channels AS s
-         WHERE s.enabled AND message IS NOT NULL
+         -- a receiver keeps open what it is not told the end of, so the end
+         -- waits for a channel that is off
+         WHERE (s.enabled OR $2 = 'resolve') AND message IS NOT NULL
          ORDER BY s.name
     LOOP
         known := EXISTS (SELECT FROM @extschema@.dbmaint_outbox AS o
@@ -312,7 +318,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_queue_notifications(bigint, text, timestamptz) IS
-'Queues a notification of the incident to every channel that is to be told, in the caller''s transaction; returns how many. A channel is told of its min_severity and up, from its escalation_level on; of a change of severity, an acknowledgement and the end, if it was told before. Texts of statements are added for channels whose options say query_texts.';
+'Queues a notification of the incident to every channel that is to be told, in the caller''s transaction; returns how many. A channel is told of its min_severity and up, from its escalation_level on; of a change of severity, an acknowledgement and the end, if it was told before. The end waits for one that is off. Texts of statements are added for channels whose options say query_texts.';
 
 CREATE FUNCTION dbmaint_test_message(channel text, at timestamptz)
 RETURNS jsonb
@@ -322,7 +328,7 @@ AS $$
     SELECT jsonb_build_object(
         'incident', NULL, 'kind', 'test', 'state', 'test', 'severity', 'warning',
         'dedup_key', format('dbmaint/%s/%s/test/%s', (SELECT s.system_identifier FROM pg_control_system() AS s),
-                            current_database(), $1),
+                            @extschema@.dbmaint_this_database(), $1),
         'metric', 'test', 'instance', '', 'value', NULL, 'unit', NULL, 'threshold', NULL,
         'comparison', NULL, 'since', to_jsonb($2), 'at', to_jsonb($2), 'sustained_seconds', NULL,
         'summary', format('test of channel %s of dbmaint on database %s: nothing is wrong', $1, current_database()),

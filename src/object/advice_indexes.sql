@@ -18,9 +18,6 @@ SET search_path = pg_catalog, pg_temp
 SET jit = off
 AS $$
 DECLARE
-    database_reset CONSTANT timestamptz := (
-        SELECT pg_stat_get_db_stat_reset_time(d.oid) FROM pg_database AS d
-         WHERE d.datname = current_database());
     standbys bigint;
 BEGIN
     IF max_scans IS NULL OR min_table_scans IS NULL OR min_bytes IS NULL
@@ -34,23 +31,25 @@ BEGIN
     RETURN QUERY
     WITH indexes AS (
         -- a partition's index can be dropped with all of them only
-        SELECT u.root_oid, sum(s.idx_scan)::bigint AS scans, max(s.last_idx_scan) AS used_at,
-               max(greatest(database_reset, s.stats_reset)) AS since,
-               sum(t.seq_scan + t.idx_scan)::bigint AS reads,
+        SELECT u.root_oid, max(s.last_idx_scan) AS used_at, min(o.known_from) AS since,
+               -- statistics may have begun anew, and snapshots are not of this moment
+               sum(greatest(s.idx_scan, o.index_scans))::bigint AS scans,
+               sum(coalesce(o.table_scans, 0))::bigint AS reads,
                sum(t.n_tup_ins + t.n_tup_upd + t.n_tup_del)::bigint AS writes,
                sum(u.bytes)::bigint AS bytes,
                bool_and(u.valid) AS valid, bool_or(u.needed_by IS NOT NULL) AS needed
           FROM @extschema@.dbmaint_user_index() AS u
           JOIN @extschema@.dbmaint_index_statistics() AS s ON s.index_oid = u.index_oid
           JOIN @extschema@.dbmaint_table_statistics() AS t ON t.table_oid = u.table_oid
+          LEFT JOIN @extschema@.dbmaint_observed_use('-infinity'::timestamptz) AS o ON o.index_oid = u.index_oid
          GROUP BY u.root_oid
     )
     SELECT u.schemaname, u.tablename, u.indexname, i.scans, i.used_at, i.since,
            i.reads, i.writes, i.bytes,
            concat_ws(' ',
-               format('%s while its table was read %s times%s.',
+               format('%s while its table was read %s times since %s.',
                       CASE WHEN i.scans = 0 THEN 'Not used' ELSE format('Used %s times', i.scans) END,
-                      i.reads, coalesce(' since ' || date_trunc('second', i.since), ' since the statistics began')),
+                      i.reads, date_trunc('second', i.since)),
                CASE WHEN f.names IS NOT NULL THEN
                    format('It finds the rows of the foreign key %s when referenced rows are deleted or their key changes.', f.names) END,
                CASE WHEN x.indexprs IS NOT NULL THEN
@@ -68,17 +67,17 @@ BEGIN
                 WHERE k.contype = 'f' AND k.conrelid = u.table_oid AND k.conparentid = 0
                   AND x.indkey[0] = ANY (k.conkey)) AS f ON true
      WHERE i.valid AND NOT i.needed AND u.valid AND u.needed_by IS NULL
-       AND i.scans <= max_scans AND i.reads >= min_table_scans AND i.bytes >= min_bytes
+       AND i.since IS NOT NULL AND i.scans <= max_scans AND i.reads >= min_table_scans AND i.bytes >= min_bytes
      ORDER BY i.bytes DESC, 1, 2, 3;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_unused_indexes(bigint, bigint, bigint) IS
-'Indexes that were scanned at most max_scans times since counted_from, though their table was read (by sequential or index scans) at least min_table_scans times, with at least min_bytes, largest first. Never one that a constraint, a foreign key, a replica identity, CLUSTER or uniqueness needs, nor an invalid one. The index of a partitioned table is judged by all of its partitions together. last_used_at is NULL before PostgreSQL 16; counted_from is NULL where the statistics were never reset.';
+'Indexes that were scanned at most max_scans times, though their table was read (by sequential or index scans) at least min_table_scans times since counted_from, with at least min_bytes, largest first. Reads count in the snapshots that are kept, from the first one that saw the index: where there are none, or too few, nothing is named. idx_scan is the greater of what the server and the snapshots counted; table_writes is what the server counted. Never an index that a constraint, a foreign key, a replica identity, CLUSTER or uniqueness needs, nor an invalid one. The index of a partitioned table is judged by all of its partitions together. last_used_at is NULL before PostgreSQL 16.';
 
 CREATE FUNCTION dbmaint_index_shape(
     OUT index_oid oid, OUT method oid, OUT keys text[], OUT descending int[],
     OUT expressions text, OUT predicate text, OUT columns int[],
-    OUT is_unique bool, OUT enforces bool, OUT options text)
+    OUT is_unique bool, OUT enforces bool, OUT nulls_equal bool, OUT options text)
 RETURNS SETOF record
 LANGUAGE sql STABLE
 SET search_path = pg_catalog, pg_temp
@@ -88,7 +87,8 @@ AS $$
            regexp_replace(i.indexprs::text, ' :location -?[0-9]+', '', 'g'),
            regexp_replace(i.indpred::text, ' :location -?[0-9]+', '', 'g'),
            string_to_array(i.indkey::text, ' ')::int[], i.indisunique,
-           i.indisunique AND i.indimmediate, o.options
+           i.indisunique AND i.indimmediate, i.indisunique AND i.indnullsnotdistinct,
+           concat_ws(' ', o.options, p.options)
       FROM pg_index AS i
       JOIN pg_class AS c ON c.oid = i.indexrelid
       CROSS JOIN LATERAL (
@@ -96,13 +96,18 @@ AS $$
                   array_agg(i.indoption[n]::int ORDER BY n) AS descending
              FROM generate_series(0, i.indnkeyatts - 1) AS n) AS k
       CROSS JOIN LATERAL (
-           SELECT concat(i.indnullsnotdistinct,
-                         string_agg(a.attnum || a.attoptions::text, ' ' ORDER BY a.attnum)) AS options
+           SELECT string_agg(a.attnum || a.attoptions::text, ' ' ORDER BY a.attnum) AS options
              FROM pg_attribute AS a
             WHERE a.attrelid = i.indexrelid AND a.attoptions IS NOT NULL) AS o
+      -- how full its pages are and when it is tidied up makes it no other index
+      CROSS JOIN LATERAL (
+           SELECT string_agg(r, ' ' ORDER BY r COLLATE "C") AS options
+             FROM unnest(c.reloptions) AS r
+            WHERE r !~ '^(fillfactor|deduplicate_items|fastupdate|gin_pending_list_limit|buffering|autosummarize)='
+              AND r <> 'pages_per_range=128') AS p
 $$;
 COMMENT ON FUNCTION dbmaint_index_shape() IS
-'What makes two indexes the same: access method; a column, operator class and collation a key; sort order a key; expressions and predicate without where in the text they stood; all columns; and options of operator classes. Reads catalogs only, so it waits for no lock.';
+'What makes two indexes the same: access method; a column, operator class and collation a key; sort order a key; expressions and predicate without where in the text they stood; all columns; whether it is unique, at once, and among NULLs; and the options of operator classes and of the access method, as far as they change what it is. Reads catalogs only, so it waits for no lock.';
 
 CREATE FUNCTION dbmaint_duplicate_indexes(
     OUT schemaname text, OUT tablename text, OUT indexname text,
@@ -117,22 +122,33 @@ DECLARE
     btree CONSTANT oid := 403;
 BEGIN
     RETURN QUERY
-    WITH indexes AS (
-        SELECT u.*, s.method, s.keys, s.descending,
+    WITH trees AS (
+        -- a partition's index that is needed keeps all that it is attached to
+        SELECT u.root_oid,
+               coalesce(min(u.needed_by) FILTER (WHERE u.needed_by <> 'its uniqueness'), min(u.needed_by)) AS needed_by
+          FROM @extschema@.dbmaint_user_index() AS u
+         GROUP BY u.root_oid
+    ), indexes AS (
+        SELECT u.index_oid, u.table_oid, u.root_oid, u.schemaname, u.tablename, u.indexname, u.relkind,
+               t.needed_by, s.method, s.keys, s.descending,
                ARRAY(SELECT d # 3 FROM unnest(s.descending) WITH ORDINALITY AS r(d, n) ORDER BY n) AS ascending,
-               s.expressions, s.predicate, s.columns, s.is_unique, s.enforces, s.options,
+               s.expressions, s.predicate, s.columns, s.enforces, s.nulls_equal, s.options,
                cardinality(s.keys) AS width
           FROM @extschema@.dbmaint_user_index() AS u
+          JOIN trees AS t ON t.root_oid = u.root_oid
           JOIN @extschema@.dbmaint_index_shape() AS s ON s.index_oid = u.index_oid
          WHERE u.valid
     ), pairs AS (
         SELECT d.index_oid AS dropped, k.index_oid AS kept, d.width = k.width AS exact,
-               d.descending <> k.descending[:d.width] AS backwards
+               d.descending <> k.descending[:d.width] AS backwards,
+               NOT d.columns @> k.columns AS wider
           FROM indexes AS d
           JOIN indexes AS k ON k.table_oid = d.table_oid AND k.index_oid <> d.index_oid
            AND k.method = d.method
            AND k.keys[:d.width] = d.keys
            AND k.relkind = d.relkind
+           -- who takes NULLs for equal refuses what others refuse, and more
+           AND (k.nulls_equal OR NOT d.nulls_equal)
          -- a partition's index goes with its parent's
          WHERE d.root_oid = d.index_oid
            AND (d.width = k.width OR d.method = btree)
@@ -149,6 +165,9 @@ BEGIN
            -- of two that are the same in all of this, one has to stay
            AND (d.width < k.width
                 OR NOT (d.columns @> k.columns)
+                OR k.nulls_equal AND NOT d.nulls_equal
+                -- nobody can drop one partition's alone
+                OR k.root_oid <> k.index_oid
                 OR d.needed_by IS NULL AND k.needed_by IS NOT NULL
                 OR d.needed_by = 'its uniqueness' AND k.needed_by <> 'its uniqueness'
                 OR d.needed_by IS NOT DISTINCT FROM k.needed_by AND d.index_oid > k.index_oid)
@@ -158,11 +177,12 @@ BEGIN
            CASE WHEN p.exact THEN 'exact' ELSE 'prefix' END,
            format('%I', k.indexname), b.bytes,
            concat_ws(' ',
-               CASE WHEN p.exact THEN format('%I does the same', k.indexname)
+               CASE WHEN p.exact AND p.wider THEN format('%I has the same keys and further columns', k.indexname)
+                    WHEN p.exact THEN format('%I does the same', k.indexname)
                     ELSE format('%I begins with the same columns', k.indexname) END
                || CASE WHEN p.backwards THEN ', read backwards' ELSE '' END
                || CASE WHEN k.needed_by IS NOT NULL THEN format(', and %s needs it.', k.needed_by) ELSE '.' END,
-               CASE WHEN NOT p.exact THEN 'It is larger, so a query that scans much of the index reads more.' END),
+               CASE WHEN NOT p.exact OR p.wider THEN 'It is larger, so a query that scans much of the index reads more.' END),
            CASE WHEN d.relkind = 'I' THEN format('DROP INDEX %I.%I;', d.schemaname, d.indexname)
                 ELSE format('DROP INDEX CONCURRENTLY %I.%I;', d.schemaname, d.indexname) END
       FROM pairs AS p
@@ -172,38 +192,47 @@ BEGIN
                             FROM @extschema@.dbmaint_user_index() AS u
                            WHERE u.root_oid = d.index_oid) AS b
      -- what covers it must stay
-     WHERE NOT EXISTS (SELECT FROM pairs AS q WHERE q.dropped = p.kept)
+     WHERE NOT EXISTS (SELECT FROM pairs AS q WHERE q.dropped = k.root_oid)
      ORDER BY b.bytes DESC, d.index_oid, p.exact DESC, k.width, k.index_oid;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_duplicate_indexes() IS
-'Indexes that another valid index of the same table makes superfluous, largest first. kind is exact (the same keys), or prefix (a B-tree that begins with its keys). Compared are access method, operator classes and their options, collations, sort order (as it is, or backwards throughout), expressions, predicate, and columns (those of INCLUDE must be in the other one, too). Never one that a constraint, a foreign key, a replica identity or CLUSTER needs; a unique one only if the other enforces the same. covered_by is never listed itself.';
+'Indexes that another valid index of the same table makes superfluous, largest first. kind is exact (the same keys), or prefix (a B-tree that begins with its keys). Compared are access method and operator classes with their options, collations, sort order (as it is, or backwards throughout), expressions, predicate, and columns (those of INCLUDE must be in the other one, too). Never one that a constraint, a foreign key, a replica identity or CLUSTER needs; a unique one only if the other enforces the same. What is needed of one partition keeps the whole of a partitioned index. covered_by is never listed itself.';
 
 CREATE FUNCTION dbmaint_create_partition_index(parent_index oid, partition oid)
 RETURNS text
 LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '1s'
+SET lock_timeout = '10ms'
 AS $$
 DECLARE
     p record;
     i record;
     definition text;
+    head text;
     name text;
 BEGIN
     SELECT n.nspname, c.relname, c.relkind INTO p
       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
      WHERE c.oid = partition;
-    SELECT n.nspname, c.relname, x.indisunique INTO i
+    SELECT n.nspname, c.relname, x.indisunique, t.relname AS tablename INTO i
       FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
       JOIN pg_index AS x ON x.indexrelid = c.oid
+      JOIN pg_class AS t ON t.oid = x.indrelid
      WHERE c.oid = parent_index;
     -- the server's own text of a definition locks the table
     BEGIN
-        definition := substring(pg_get_indexdef(parent_index) FROM ' USING .*$');
+        definition := pg_get_indexdef(parent_index);
     EXCEPTION WHEN OTHERS THEN
         RETURN NULL;
     END;
+    -- names may hold any text, so what is cut off is known to the letter
+    head := format('CREATE %sINDEX %I ON ONLY %I.%I USING ',
+                   CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, i.relname, i.nspname, i.tablename);
+    IF starts_with(definition, head) IS NOT TRUE THEN
+        RETURN NULL;
+    END IF;
+    definition := ' USING ' || substr(definition, length(head) + 1);
     name := format('%s_%s_idx', left(p.relname, 32), parent_index);
     RETURN format('CREATE %sINDEX %s%I ON %I.%I%s; ALTER INDEX %I.%I ATTACH PARTITION %I.%I;',
                   CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END,
@@ -213,7 +242,24 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_create_partition_index(oid, oid) IS
-'The statements that give a partition the index that a partitioned one lacks; NULL where the table is locked for longer than a second';
+'The statements that give a partition the index that a partitioned one lacks; NULL where the table is locked, or the index is another one meanwhile';
+
+CREATE FUNCTION dbmaint_index_in_work(index_oid oid, table_oid oid)
+RETURNS boolean
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT EXISTS (SELECT FROM pg_stat_progress_create_index AS b
+                    WHERE b.datname = current_database()
+                      AND (b.relid = $2 OR b.index_relid = $1))
+        -- of a table's rebuild that is at another index now, such as one of its TOAST table
+        OR EXISTS (SELECT FROM pg_locks AS l
+                    WHERE l.locktype = 'relation' AND l.relation = $1 AND l.granted
+                      AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                      AND l.mode IN ('ShareUpdateExclusiveLock', 'AccessExclusiveLock'))
+$$;
+COMMENT ON FUNCTION dbmaint_index_in_work(oid, oid) IS
+'Is an invalid index being built or worked on now? Of an index and its table';
 
 CREATE FUNCTION dbmaint_invalid_indexes(
     OUT schemaname text, OUT tablename text, OUT indexname text,
@@ -263,13 +309,7 @@ BEGIN
             WHERE h.inhparent = u.table_oid AND u.relkind = 'I' AND t.relkind <> 'f') AS p
      WHERE NOT u.valid
        -- not what is being built now, and not what somebody is working on
-       AND NOT EXISTS (SELECT FROM pg_stat_progress_create_index AS b
-                        WHERE b.datname = current_database()
-                          AND (b.relid = u.table_oid OR b.index_relid = u.index_oid))
-       AND NOT EXISTS (SELECT FROM pg_locks AS l
-                        WHERE l.locktype = 'relation' AND l.relation = u.index_oid AND l.granted
-                          AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-                          AND l.mode IN ('ShareUpdateExclusiveLock', 'AccessExclusiveLock'))
+       AND NOT @extschema@.dbmaint_index_in_work(u.index_oid, u.table_oid)
      ORDER BY u.bytes DESC, 1, 2, 3;
 END
 $$;
@@ -278,7 +318,9 @@ COMMENT ON FUNCTION dbmaint_invalid_indexes() IS
 
 REVOKE ALL ON FUNCTION dbmaint_unused_indexes(bigint, bigint, bigint),
     dbmaint_index_shape(), dbmaint_duplicate_indexes(),
-    dbmaint_create_partition_index(oid, oid), dbmaint_invalid_indexes() FROM PUBLIC;
+    dbmaint_create_partition_index(oid, oid), dbmaint_index_in_work(oid, oid),
+    dbmaint_invalid_indexes() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_unused_indexes(bigint, bigint, bigint),
     dbmaint_index_shape(), dbmaint_duplicate_indexes(),
-    dbmaint_create_partition_index(oid, oid), dbmaint_invalid_indexes() TO pg_monitor;
+    dbmaint_create_partition_index(oid, oid), dbmaint_index_in_work(oid, oid),
+    dbmaint_invalid_indexes() TO pg_monitor;

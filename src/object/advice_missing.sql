@@ -1,5 +1,51 @@
 -- src/object/advice_missing.sql: indexes that are not there.
 
+CREATE FUNCTION dbmaint_foreign_key_indexes(foreign_key oid,
+    OUT relname name, OUT indkey int2[], OUT prefix bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+    WITH parts AS (
+        SELECT f.attnum, c.attcollation, f.operator, o.oprcom AS commutator
+          FROM pg_constraint AS k
+         CROSS JOIN LATERAL unnest(k.conkey, k.conpfeqop) AS f(attnum, operator)
+          JOIN pg_attribute AS c ON c.attrelid = k.conrelid AND c.attnum = f.attnum
+          JOIN pg_operator AS o ON o.oid = f.operator
+         WHERE k.oid = foreign_key
+    ), indexes AS (
+        -- the server's text of a predicate would lock the table: "not null" alone is seen
+        SELECT c.relname, i.*,
+               regexp_replace(i.indpred::text, '\{NULLTEST :arg \{VAR :varno 1 :varattno (\d+) [^{}]*\} :nulltesttype 1 [^{}]*\}',
+                              '<\1>', 'g') AS conditions
+          FROM pg_constraint AS k
+          JOIN pg_index AS i ON i.indrelid = k.conrelid AND i.indisvalid
+          JOIN pg_class AS c ON c.oid = i.indexrelid
+          JOIN pg_am AS m ON m.oid = c.relam AND m.amname IN ('btree', 'hash')
+         WHERE k.oid = foreign_key
+    )
+    SELECT i.relname, i.indkey::int2[], coalesce(min(n) FILTER (WHERE NOT u.usable), i.indnkeyatts) AS prefix
+      FROM indexes AS i
+     CROSS JOIN generate_series(0, i.indnkeyatts - 1) AS n
+     -- the check compares by the operators of the key, in the collations of its columns
+     CROSS JOIN LATERAL (
+           SELECT EXISTS (SELECT FROM parts AS p
+                            JOIN pg_opclass AS o ON o.oid = i.indclass[n]
+                            JOIN pg_amop AS a ON a.amopfamily = o.opcfamily
+                                             AND a.amopopr IN (p.operator, p.commutator)
+                           WHERE p.attnum = i.indkey[n]
+                             AND i.indcollation[n] IN (0, p.attcollation)) AS usable) AS u
+     -- what equals a value is not NULL
+     WHERE i.indpred IS NULL
+        OR i.conditions ~ '^(<\d+>|\{BOOLEXPR :boolop and :args \((<\d+> ?)+\)[^{}]*\})$'
+           AND NOT EXISTS (SELECT FROM regexp_matches(i.conditions, '<(\d+)>', 'g') AS c(found)
+                            WHERE c.found[1]::int2 NOT IN (SELECT p.attnum FROM parts AS p))
+     GROUP BY i.relname, i.indexrelid, i.indkey, i.indnkeyatts
+$$;
+COMMENT ON FUNCTION dbmaint_foreign_key_indexes(oid) IS
+'The valid indexes of a foreign key''s table that its check could use, with their columns, and how many of the first ones it finds rows by: those of the key, in its collations and with its operators; of partial indexes only those of all that is not NULL. Waits for no lock.';
+
 CREATE FUNCTION dbmaint_foreign_keys_without_index(
     min_table_bytes bigint DEFAULT 0,
     OUT schemaname text, OUT tablename text, OUT constraint_name text,
@@ -29,8 +75,9 @@ BEGIN
     SELECT n.nspname::text, t.relname::text, k.conname::text, a.list,
            format('%I.%I', rn.nspname, r.relname), z.bytes, z.tuples,
            s.n_tup_del, s.n_tup_upd,
-           format('Deleting from %I.%I, or changing its key, reads all of %I.%I for each row%s.%s',
+           format('Deleting from %I.%I, or changing its key, reads all of %I.%I%s for each row%s.%s',
                   rn.nspname, r.relname, n.nspname, t.relname,
+                  CASE WHEN x.prefix > 0 THEN format(' with the same %s (by %I)', x.list, x.relname) ELSE '' END,
                   CASE k.confdeltype WHEN 'c' THEN ' (ON DELETE CASCADE)' WHEN 'n' THEN ' (ON DELETE SET NULL)'
                        WHEN 'd' THEN ' (ON DELETE SET DEFAULT)' ELSE '' END,
                   CASE WHEN t.relkind = 'p' THEN ' The statement blocks writes while it runs: on a large table build one on each partition, then attach them.'
@@ -48,6 +95,15 @@ BEGIN
            SELECT string_agg(quote_ident(c.attname), ', ' ORDER BY u.n) AS list
              FROM unnest(k.conkey) WITH ORDINALITY AS u(attnum, n)
              JOIN pg_attribute AS c ON c.attrelid = k.conrelid AND c.attnum = u.attnum) AS a
+      LEFT JOIN LATERAL (
+           -- the index that finds the rows best: by most columns of the key, in any order
+           SELECT i.relname, i.prefix,
+                  (SELECT string_agg(quote_ident(c.attname), ', ' ORDER BY e.n)
+                     FROM unnest(i.indkey) WITH ORDINALITY AS e(attnum, n)
+                     JOIN pg_attribute AS c ON c.attrelid = k.conrelid AND c.attnum = e.attnum
+                    WHERE e.n <= i.prefix) AS list
+             FROM @extschema@.dbmaint_foreign_key_indexes(k.oid) AS i
+            ORDER BY i.prefix DESC, i.relname LIMIT 1) AS x ON true
      WHERE k.contype = 'f' AND k.conparentid = 0
        AND t.relkind IN ('r', 'p') AND t.relpersistence <> 't'
        AND n.nspname NOT IN ('pg_catalog', 'information_schema')
@@ -55,20 +111,12 @@ BEGIN
                         WHERE d.classid = 'pg_class'::regclass AND d.objid = t.oid
                           AND d.objsubid = 0 AND d.deptype = 'e')
        AND z.bytes >= coalesce(min_table_bytes, 0)
-       -- an index finds the rows if its first columns are the key's, in any order
-       AND NOT EXISTS (SELECT FROM pg_index AS i
-                         JOIN pg_class AS c ON c.oid = i.indexrelid
-                         JOIN pg_am AS m ON m.oid = c.relam
-                        WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indpred IS NULL
-                          AND m.amname IN ('btree', 'hash')
-                          AND i.indnkeyatts >= cardinality(k.conkey)
-                          AND ARRAY(SELECT e.attnum::int2 FROM unnest(i.indkey) WITH ORDINALITY AS e(attnum, n)
-                                     WHERE e.n <= cardinality(k.conkey)) @> k.conkey)
+       AND coalesce(x.prefix, 0) < cardinality(k.conkey)
      ORDER BY z.bytes DESC, 1, 2, 3;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_foreign_keys_without_index(bigint) IS
-'Foreign keys whose columns are not the first ones of a valid index over the whole table, on tables of at least min_table_bytes (NULL: of any size), the largest first: the referenced table''s deletes and key changes read the whole table. referenced_deletes and referenced_updates are what was counted of that table; of a partitioned one they are 0. Of partitions the parent''s key is shown.';
+'Foreign keys whose columns are not the first ones of a valid index that their check can use (with their collations, over all rows or all that are not NULL), on tables of at least min_table_bytes (NULL: of any size), the largest first: the referenced table''s deletes and key changes read the whole table, or what an index on some of the columns finds. referenced_deletes and referenced_updates are what was counted of that table; of a partitioned one they are 0. Of partitions the parent''s key is shown.';
 
 CREATE FUNCTION dbmaint_seq_scan_columns(
     OUT table_oid oid, OUT attnums int2[], OUT operators oid[],
@@ -148,7 +196,7 @@ CREATE FUNCTION dbmaint_index_gain(
     OUT cost_without float8, OUT cost_with float8, OUT index_bytes bigint)
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '1s'
+SET lock_timeout = '10ms'
 AS $$
 DECLARE
     home name;
@@ -198,7 +246,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_index_gain(oid, int2[], oid[]) IS
-'What the planner would pay for a filter by these columns and operators without an index on them, and with one that hypopg makes it believe in, and how large hypopg thinks it is; NULLs without hypopg, where the table is locked for over a second, or where planning could run its owner''s functions with the caller''s rights';
+'What the planner would pay for a filter by these columns and operators without an index on them, and with one that hypopg makes it believe in, and how large hypopg thinks it is; NULLs without hypopg, where the table is locked, or where planning could run its owner''s functions with the caller''s rights';
 
 CREATE FUNCTION dbmaint_missing_indexes(
     min_table_bytes bigint DEFAULT 10485760, min_seq_scans bigint DEFAULT 10,
@@ -313,11 +361,13 @@ $$;
 COMMENT ON FUNCTION dbmaint_missing_indexes(bigint, bigint) IS
 'Tables of at least min_table_bytes that at least min_seq_scans sequential scans read since counted_from, those with most rows read first. With the extension pg_qualstats up to three proposals a table: the columns that filters threw most rows away by and that no index begins with. With hypopg what the planner would pay with and without (cost_with, cost_without), gain_ratio (1 - with / without; NULL where it is not known) and the size of the index; a proposal that gains less than a tenth has no statement. Without them only the tables.';
 
-REVOKE ALL ON FUNCTION dbmaint_foreign_keys_without_index(bigint),
+REVOKE ALL ON FUNCTION dbmaint_foreign_key_indexes(oid),
+    dbmaint_foreign_keys_without_index(bigint),
     dbmaint_seq_scan_columns(), dbmaint_plan_is_safe(oid),
     dbmaint_index_gain(oid, int2[], oid[]),
     dbmaint_missing_indexes(bigint, bigint) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION dbmaint_foreign_keys_without_index(bigint),
+GRANT EXECUTE ON FUNCTION dbmaint_foreign_key_indexes(oid),
+    dbmaint_foreign_keys_without_index(bigint),
     dbmaint_seq_scan_columns(), dbmaint_plan_is_safe(oid),
     dbmaint_index_gain(oid, int2[], oid[]),
     dbmaint_missing_indexes(bigint, bigint) TO pg_monitor;

@@ -56,7 +56,7 @@ CREATE FUNCTION dbmaint_index_bloat_ratio(index_oid oid)
 RETURNS float8
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '1s'
+SET lock_timeout = '10ms'
 AS $$
 DECLARE
     ratio float8;
@@ -124,13 +124,6 @@ BEGIN
               FROM @extschema@.dbmaint_index_statistics() AS s
               LEFT JOIN @extschema@.dbmaint_index_totals(from_at, 'infinity'::timestamptz) AS h
                      ON covered_hours > 0 AND h.relation_oid = s.index_oid
-        ), tables AS (
-            SELECT s.table_oid,
-                   CASE WHEN covered_hours > 0 THEN coalesce(h.seq_scan + h.idx_scan, 0)
-                        ELSE s.seq_scan + s.idx_scan END AS scans
-              FROM @extschema@.dbmaint_table_statistics() AS s
-              LEFT JOIN @extschema@.dbmaint_table_totals(from_at, 'infinity'::timestamptz) AS h
-                     ON covered_hours > 0 AND h.relation_oid = s.table_oid
         ), critical AS (
             SELECT u.index_oid
               FROM @extschema@.dbmaint_user_index() AS u
@@ -138,11 +131,14 @@ BEGIN
                 ON u.indexname LIKE p.pattern OR u.schemaname || '.' || u.indexname LIKE p.pattern
         )
         SELECT u.*, c.last_idx_scan, c.ever, c.scans, c.tuples, c.fetched, c.blks_read,
-               c.blks_hit, c.grown, c.since, t.scans AS table_scans,
+               c.blks_hit, c.grown, c.since, o.table_scans,
                u.index_oid IN (SELECT k.index_oid FROM critical AS k) AS is_critical
           FROM @extschema@.dbmaint_user_index() AS u
           JOIN counted AS c ON c.index_oid = u.index_oid
-          LEFT JOIN tables AS t ON t.table_oid = u.table_oid
+          -- what was read before it was there says nothing of it
+          LEFT JOIN @extschema@.dbmaint_observed_use(
+                        CASE WHEN covered_hours > 0 THEN from_at ELSE '-infinity'::timestamptz END) AS o
+                 ON o.index_oid = u.index_oid
          ORDER BY u.schemaname, u.tablename, u.indexname
     LOOP
         schemaname := x.schemaname;
@@ -234,7 +230,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_index_health(interval, bool) IS
-'Each index of user tables: what it did in the last lookback by the history (counted_by history; without a snapshot in that time by the server''s statistics, since counted_from), its status (ok, warning, critical, emergency, unknown), the signal that decided it (validity, usage, traffic, efficiency, hit_ratio, bloat, existence) and what to do. index_efficiency is the runbook''s idx_tup_fetch / idx_tup_read * 100, NULL where nothing was read; hit_ratio is from 0 to 1. Limits are 85, 80 and 70 per cent for the indexes of dbmaint.critical_indexes; others get a warning at most. An index with under 100 scans is not judged. last_used_at is NULL before PostgreSQL 16. bloat_ratio is measured if with_bloat is true, for indexes from 8 MB on. Temporary tables'' and extensions'' indexes are left out, and so are partitioned ones, whose partitions count.';
+'Each index of user tables: what it did in the last lookback by the history (counted_by history; without a snapshot in that time by the server''s statistics, since counted_from), its status (ok, warning, critical, emergency, unknown), the signal that decided it (validity, usage, traffic, efficiency, hit_ratio, bloat, existence) and what to do. index_efficiency is the runbook''s idx_tup_fetch / idx_tup_read * 100, NULL where nothing was read; hit_ratio is from 0 to 1. Limits are 85, 80 and 70 per cent for the indexes of dbmaint.critical_indexes; others get a warning at most. An index with under 100 scans is not judged, but for one without any whose table was read 100 times since a snapshot first saw the index. last_used_at is NULL before PostgreSQL 16. bloat_ratio is measured if with_bloat is true, for indexes from 8 MB on. Temporary tables'' and extensions'' indexes are left out, and so are partitioned ones, whose partitions count.';
 
 REVOKE ALL ON FUNCTION dbmaint_index_status(float8, float8, bool),
     dbmaint_index_bloat_ratio(oid), dbmaint_index_health(interval, bool) FROM PUBLIC;

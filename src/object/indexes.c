@@ -72,6 +72,7 @@ static const ObjectKind indexes = {
 	.counters = 5,
 	.gauges = 1,
 	.sizes = 1,
+	.inherits = true,
 	.includes = includes,
 	.read = read_index,
 	.written = written,

@@ -62,6 +62,7 @@ typedef struct ObjectKind
 	int			sizes;			/* how many of the gauges are */
 	int			toast_from;		/* counters of the TOAST table, */
 	int			toast_counters; /* which has statistics of its own */
+	bool		inherits;		/* REINDEX CONCURRENTLY hands counters on */
 	/* Is the relation one of this kind?  Its schema is looked at elsewhere. */
 	bool		(*includes) (Form_pg_class form);
 	/* Reads the counters, and the gauges that are no sizes; zeroes are set. */
@@ -96,6 +97,7 @@ typedef struct ReadingIndex
 	Size		cursor;			/* where the next object probably is */
 	struct EntryPlace *places;	/* by oid, once the cursor was wrong */
 	int			place_count;
+	struct NamePlace *names;	/* by name, once one was asked for */
 } ReadingIndex;
 
 /* reading.c: knows no catalog and no statistics */
@@ -125,6 +127,12 @@ extern void object_reading_index(ReadingIndex *index, char *data, Size size);
  */
 extern Size object_reading_take(ReadingIndex *index, Oid relation);
 
+/*
+ * Finds the object that had the name, taken out or not.  Returns its offset, 0
+ * if there is none.
+ */
+extern Size object_reading_named(ReadingIndex *index, uint32 name_hash);
+
 /* Was the entry taken out? */
 #define entry_was_taken(entry) (!OidIsValid((entry)->relation))
 
@@ -135,6 +143,12 @@ extern Size object_reading_take(ReadingIndex *index, Oid relation);
  * there are none.  Takes no lock.
  */
 extern int64 relation_file_bytes(Oid tablespace, Oid filenode);
+
+/*
+ * As pg_total_relation_size(), of a table that is open and locked: all forks,
+ * with its TOAST table and indexes.  Locks nothing more.
+ */
+extern int64 relation_total_bytes(Relation rel);
 
 /* take.c: the two collectors' work, inside a step */
 extern void object_take_snapshot(const ObjectKind *kind,

@@ -70,7 +70,7 @@ COMMENT ON COLUMN dbmaint_index_snapshots.database_oid IS
 COMMENT ON COLUMN dbmaint_index_snapshots.interval_ms IS
 'Time since the snapshot before, in milliseconds; 0 where the clock was set back; NULL for a first one, which knows no increases.';
 COMMENT ON COLUMN dbmaint_index_snapshots.complete IS
-'Whether the increases are all that happened in the interval: false for a first snapshot, and where statistics were reset.';
+'Whether the increases are all that happened in the interval: false for a first snapshot, and where statistics were reset. What was done to an object between a snapshot and its drop is in no interval, since the server forgets it, and does not make one incomplete: dbmaint_objects.last_seen_at says where that may be.';
 COMMENT ON COLUMN dbmaint_index_snapshots.restarts IS
 'Objects whose counters began anew in the interval; theirs is the increase since then.';
 COMMENT ON COLUMN dbmaint_index_snapshots.object_ids IS
@@ -130,7 +130,7 @@ COMMENT ON COLUMN dbmaint_table_snapshots.database_oid IS
 COMMENT ON COLUMN dbmaint_table_snapshots.interval_ms IS
 'Time since the snapshot before, in milliseconds; 0 where the clock was set back; NULL for a first one, which knows no increases.';
 COMMENT ON COLUMN dbmaint_table_snapshots.complete IS
-'Whether the increases are all that happened in the interval: false for a first snapshot, and where statistics were reset.';
+'Whether the increases are all that happened in the interval: false for a first snapshot, and where statistics were reset. What was done to an object between a snapshot and its drop is in no interval, since the server forgets it, and does not make one incomplete: dbmaint_objects.last_seen_at says where that may be.';
 COMMENT ON COLUMN dbmaint_table_snapshots.restarts IS
 'Objects whose counters began anew in the interval; theirs is the increase since then.';
 COMMENT ON COLUMN dbmaint_table_snapshots.object_ids IS

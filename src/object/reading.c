@@ -28,6 +28,12 @@ typedef struct EntryPlace
 	Size		offset;
 } EntryPlace;
 
+typedef struct NamePlace
+{
+	uint32		name_hash;
+	Size		offset;
+} NamePlace;
+
 void
 object_reading_begin(Reading *reading, Size expected)
 {
@@ -125,6 +131,7 @@ object_reading_index(ReadingIndex *index, char *data, Size size)
 	index->cursor = sizeof(ReadingHeader);
 	index->places = NULL;
 	index->place_count = 0;
+	index->names = NULL;
 }
 
 static int
@@ -193,4 +200,41 @@ object_reading_take(ReadingIndex *index, Oid relation)
 		index->cursor = object_reading_next(index->data, found);
 	}
 	return found;
+}
+
+static int
+compare_names(const void *a, const void *b)
+{
+	uint32		left = ((const NamePlace *) a)->name_hash;
+	uint32		right = ((const NamePlace *) b)->name_hash;
+
+	return (left > right) - (left < right);
+}
+
+Size
+object_reading_named(ReadingIndex *index, uint32 name_hash)
+{
+	int			count = index->data == NULL ? 0 : ((const ReadingHeader *) index->data)->count;
+	NamePlace	key = {.name_hash = name_hash};
+	NamePlace  *place;
+
+	if (count == 0 || name_hash == 0)
+		return 0;
+	if (index->names == NULL)
+	{
+		int			n = 0;
+
+		index->names = MemoryContextAllocHuge(CurrentMemoryContext, count * sizeof(NamePlace));
+		for (Size at = sizeof(ReadingHeader); at < index->size;
+			 at = object_reading_next(index->data, at))
+		{
+			index->names[n].name_hash = object_reading_entry(index->data, at)->name_hash;
+			index->names[n].offset = at;
+			n++;
+		}
+		Assert(n == count);
+		qsort(index->names, count, sizeof(NamePlace), compare_names);
+	}
+	place = bsearch(&key, index->names, count, sizeof(NamePlace), compare_names);
+	return place == NULL ? 0 : place->offset;
 }

@@ -184,6 +184,52 @@ $$;
 COMMENT ON FUNCTION dbmaint_table_totals(timestamptz, timestamptz) IS
 'What the snapshots after from_at, up to to_at, counted of each table (idx_scan over all of its indexes), and by how much it and its TOAST table grew; no row for a table that did nothing';
 
+CREATE FUNCTION dbmaint_observed_use(from_at timestamptz,
+    OUT index_oid oid, OUT known_from timestamptz, OUT index_scans bigint,
+    OUT table_scans bigint)
+RETURNS SETOF record
+LANGUAGE sql STABLE
+SET search_path = pg_catalog, pg_temp
+SET jit = off
+AS $$
+    WITH me AS MATERIALIZED (
+        SELECT d.oid, (SELECT min(s.taken_at - coalesce(s.interval_ms, 0) * interval '1 ms')
+                         FROM @extschema@.dbmaint_index_snapshots AS s
+                        WHERE s.database_oid = d.oid AND s.taken_at > from_at) AS oldest
+          FROM pg_database AS d WHERE d.datname = current_database()
+    ), known AS MATERIALIZED (
+        SELECT o.object_id, o.relation_oid, o.table_oid, greatest(o.first_seen_at, from_at) AS known_from
+          FROM @extschema@.dbmaint_objects AS o, me
+         WHERE o.database_oid = me.oid AND o.kind = 'i' AND o.last_seen_at IS NULL
+    ), scans AS MATERIALIZED (
+        SELECT s.taken_at, o.table_oid, NULL::int AS object_id, v.scans
+          FROM me JOIN @extschema@.dbmaint_table_snapshots AS s ON s.database_oid = me.oid
+         CROSS JOIN LATERAL ROWS FROM (@extschema@.dbmaint_unpack(s.object_ids), @extschema@.dbmaint_unpack(s.seq_scan)) AS v(id, scans)
+          JOIN @extschema@.dbmaint_objects AS o ON o.database_oid = me.oid AND o.kind = 't' AND o.object_id = v.id
+         WHERE s.taken_at > from_at AND s.interval_ms IS NOT NULL AND s.seq_scan IS NOT NULL AND v.scans > 0
+         UNION ALL
+        SELECT s.taken_at, o.table_oid, o.object_id, v.scans
+          FROM me JOIN @extschema@.dbmaint_index_snapshots AS s ON s.database_oid = me.oid
+         CROSS JOIN LATERAL ROWS FROM (@extschema@.dbmaint_unpack(s.object_ids), @extschema@.dbmaint_unpack(s.idx_scan)) AS v(id, scans)
+          JOIN @extschema@.dbmaint_objects AS o ON o.database_oid = me.oid AND o.kind = 'i' AND o.object_id = v.id
+         WHERE s.taken_at > from_at AND s.interval_ms IS NOT NULL AND s.idx_scan IS NOT NULL AND v.scans > 0
+    ), reads AS (
+        -- what was read before it was there says nothing of an index
+        SELECT b.table_oid, b.known_from, sum(s.scans) AS scans
+          FROM (SELECT DISTINCT k.table_oid, k.known_from FROM known AS k) AS b
+          JOIN scans AS s ON s.table_oid = b.table_oid AND s.taken_at > b.known_from
+         GROUP BY 1, 2
+    ), uses AS (
+        SELECT s.object_id, sum(s.scans) AS scans FROM scans AS s WHERE s.object_id IS NOT NULL GROUP BY 1
+    )
+    SELECT k.relation_oid, greatest(k.known_from, me.oldest), coalesce(u.scans, 0)::bigint, coalesce(r.scans, 0)::bigint
+      FROM me CROSS JOIN known AS k
+      LEFT JOIN reads AS r ON r.table_oid = k.table_oid AND r.known_from = k.known_from
+      LEFT JOIN uses AS u ON u.object_id = k.object_id
+$$;
+COMMENT ON FUNCTION dbmaint_observed_use(timestamptz) IS
+'Of each index that a snapshot has seen: how often the snapshots after from_at saw it scanned, and its table read (by sequential and index scans) since known_from, from when they count with the index there. What no snapshot has counted yet is missing.';
+
 CREATE FUNCTION dbmaint_critical_indexes()
 RETURNS SETOF text
 LANGUAGE C STABLE
@@ -193,9 +239,11 @@ COMMENT ON FUNCTION dbmaint_critical_indexes() IS
 
 REVOKE ALL ON FUNCTION dbmaint_index_statistics(), dbmaint_table_statistics(),
     dbmaint_user_index(), dbmaint_index_totals(timestamptz, timestamptz),
-    dbmaint_table_totals(timestamptz, timestamptz), dbmaint_critical_indexes()
+    dbmaint_table_totals(timestamptz, timestamptz),
+    dbmaint_observed_use(timestamptz), dbmaint_critical_indexes()
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_index_statistics(), dbmaint_table_statistics(),
     dbmaint_user_index(), dbmaint_index_totals(timestamptz, timestamptz),
-    dbmaint_table_totals(timestamptz, timestamptz), dbmaint_critical_indexes()
+    dbmaint_table_totals(timestamptz, timestamptz),
+    dbmaint_observed_use(timestamptz), dbmaint_critical_indexes()
 TO pg_monitor;

@@ -145,6 +145,16 @@ put_change(Taking *taking, const Change *change, PackedBuilder *lists)
 		memset(now, 0, kind->counters * sizeof(int64));
 		grown = 0;
 	}
+	else if (change->predecessor != 0)
+	{
+		/* the other one's file goes, or has gone */
+		entry_values(object_reading_entry(taking->before.data, change->predecessor), before,
+					 taking->value_count);
+		for (int i = taking->sizes_from; i < taking->since; i++)
+			grown -= before[i];
+		for (int i = 0; i < kind->counters; i++)
+			now[i] -= before[i];
+	}
 	else if (change->before != 0 && subtract(taking, now, before))
 		taking->restarts++;
 

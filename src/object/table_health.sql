@@ -4,12 +4,12 @@ CREATE FUNCTION dbmaint_table_bloat_ratio(table_oid oid)
 RETURNS float8
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
-SET lock_timeout = '1s'
+SET lock_timeout = '10ms'
 AS $$
 DECLARE
     ratio float8;
 BEGIN
-    SELECT b.free_ratio + b.dead_ratio INTO ratio
+    SELECT b.bloat_bytes::float8 / nullif(b.table_bytes, 0) INTO ratio
       FROM @extschema@.dbmaint_table_bloat(table_oid::regclass, 100, NULL::bigint) AS b;
     RETURN ratio;
 EXCEPTION WHEN OTHERS THEN
@@ -17,7 +17,7 @@ EXCEPTION WHEN OTHERS THEN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_table_bloat_ratio(oid) IS
-'Share of a table that holds no live row, from 0 to 1, by dbmaint_table_bloat() with 100 pages; NULL where that cannot tell';
+'Share of a table that a rewrite would free, from 0 to 1, by dbmaint_table_bloat() with 100 pages; NULL where that cannot tell';
 
 CREATE FUNCTION dbmaint_table_health(
     lookback interval DEFAULT '1 day', with_bloat bool DEFAULT false,
@@ -169,7 +169,7 @@ BEGIN
         ELSIF bloat_ratio >= 0.5 THEN
             status := 'warning';
             decided_by := 'bloat';
-            advice := format('About %s hold no live row. Plain VACUUM lets them be used again; to give them back, rewrite the table in a maintenance window (VACUUM FULL locks it, pg_repack does not).',
+            advice := format('About %s are bloat. Plain VACUUM lets them be used again; to give them back, rewrite the table in a maintenance window (VACUUM FULL locks it, pg_repack does not).',
                              pg_size_pretty((bloat_ratio * table_bytes)::bigint));
             statement := format('VACUUM (ANALYZE) %I.%I;', schemaname, tablename);
         ELSIF x.relkind = 'p' AND coalesce(x.last_analyze, x.last_autoanalyze) IS NULL THEN
@@ -187,7 +187,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_table_health(interval, bool) IS
-'Each user table and materialized view: sizes in bytes (by the files; waits for no lock), rows live and dead, when it was vacuumed and analyzed, the age of its oldest transaction and multixact id, what it did in the last lookback by the history (counted_by history; without a snapshot in that time by the server''s statistics, since counted_from), its status (ok, warning, critical, emergency, unknown), the signal that decided it (freeze_age, dead_ratio, analyze, bloat, standby), what to do and the statement for it. Limits are the runbooks'': over 20 % dead of more than 1,000 dead rows; changed and analyzed over 7 days ago, or never; ids as in the health check transaction_id_age; half of it without a live row (measured if with_bloat is true, for tables from 8 MB on). dead_ratio and hot_ratio are from 0 to 1; ages are NULL for a partitioned table. Temporary tables are left out.';
+'Each user table and materialized view: sizes in bytes (by the files, without a lock), rows live and dead, when it was vacuumed and analyzed, the age of its oldest transaction and multixact id, what it did in the last lookback by the history (counted_by history; without a snapshot in that time by the server''s statistics, since counted_from), its status (ok, warning, critical, emergency, unknown), the signal that decided it (freeze_age, dead_ratio, analyze, bloat, standby), what to do and the statement for it. Limits are the runbooks'': over 20 % dead of more than 1,000 dead rows; changed and analyzed over 7 days ago, or never; ids as in the health check transaction_id_age; half of it bloat, that a rewrite would free (measured if with_bloat is true, for tables from 8 MB on). dead_ratio and hot_ratio are from 0 to 1; ages are NULL for a partitioned table. Temporary tables are left out.';
 
 CREATE FUNCTION dbmaint_autovacuum_activity(
     OUT pid int, OUT schemaname text, OUT tablename text, OUT started_by text,

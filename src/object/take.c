@@ -141,6 +141,7 @@ note_change(Taking *taking, Form_pg_class form, Size now, Size before)
 	change->toast = form->reltoastrelid;
 	change->now = now;
 	change->before = before;
+	change->predecessor = 0;
 	return change;
 }
 
@@ -160,6 +161,17 @@ all_zero(const int64 *values, int count)
 	for (int i = 0; i < count; i++)
 	{
 		if (values[i] != 0)
+			return false;
+	}
+	return true;
+}
+
+static bool
+none_fell(const int64 *now, const int64 *before, int count)
+{
+	for (int i = 0; i < count; i++)
+	{
+		if (now[i] < before[i])
 			return false;
 	}
 	return true;
@@ -262,6 +274,48 @@ read_objects(Taking *taking)
 	}
 	systable_endscan(scan);
 	table_close(rel, AccessShareLock);
+}
+
+/*
+ * REINDEX CONCURRENTLY makes another index, gives it the name of the old one
+ * and all that this has counted.  That is known by it: who has a name that
+ * another one had, and no counter that is less than that one's, goes on from
+ * there.  (What was dropped and made again begins with zeroes.)
+ */
+static void
+find_predecessors(Taking *taking)
+{
+	for (int i = 0; i < taking->change_count; i++)
+	{
+		Change	   *change = &taking->changes[i];
+		const ObjectEntry *entry = object_reading_entry(taking->now.data, change->now);
+		int64		now[OBJECT_VALUES_MAX];
+		int64		had[OBJECT_VALUES_MAX];
+		Size		named;
+
+		CHECK_FOR_INTERRUPTS();
+		if (change->before != 0)
+		{
+			const ObjectEntry *before = object_reading_entry(taking->before.data, change->before);
+
+			/*
+			 * seen while it was built; another one that is renamed goes on as
+			 * it is
+			 */
+			entry_values(before, had, taking->value_count);
+			if (before->name_hash == entry->name_hash || had[0] != 0)
+				continue;
+		}
+		entry_values(entry, now, taking->value_count);
+		if (all_zero(now, taking->kind->counters))
+			continue;
+		named = object_reading_named(&taking->before, entry->name_hash);
+		if (named == 0)
+			continue;
+		entry_values(object_reading_entry(taking->before.data, named), had, taking->value_count);
+		if (!all_zero(had, taking->kind->counters) && none_fell(now, had, taking->kind->counters))
+			change->predecessor = named;
+	}
 }
 
 /*
@@ -383,6 +437,8 @@ take(Taking *taking)
 
 	read_previous(taking);
 	read_now(taking);
+	if (taking->kind->inherits && !taking->fresh)
+		find_predecessors(taking);
 	measure(taking);
 	if (!store_snapshot(taking))
 		return;

@@ -24,6 +24,8 @@ typedef struct Change
 	Oid			toast;
 	Size		now;			/* where it is in the new reading */
 	Size		before;			/* and in the previous one; 0: not there */
+	Size		predecessor;	/* whose name and counters it took over; 0:
+								 * none */
 	int64		unmeasured;		/* rows written since its size was known */
 } Change;
 

@@ -12,25 +12,26 @@
 #include "access/relation.h"
 #include "access/xact.h"
 #include "catalog/pg_am.h"
-#include "catalog/pg_constraint.h"
-#include "commands/trigger.h"
+#include "catalog/pg_inherits.h"
 #include "partition/create.h"
+#include "partition/exclude.h"
 #include "partition/foreign.h"
 #include "partition/likeness.h"
+#include "partition/move.h"
 #include "partition/owner.h"
 #include "polite/polite.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
-#include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 /* Rows of a range are counted up to here. */
 #define ROWS_COUNTED 10000
 
 #define SMALL_PAGES 128
 
-#define EXCLUDING_CHECK "dbmaint_excluded_ranges"
+/* What begins so soon is the present before a large table is looked through. */
+#define SOON_US USECS_PER_HOUR
 
 /*
  * A file without a page has no row for sure, which is how a default partition
@@ -69,22 +70,6 @@ count_default_rows(const PartitionSet *set, const Range *range, int64 most)
 	return rows;
 }
 
-/* Does a foreign key point at its rows? */
-static bool
-is_referenced(Oid relation)
-{
-	Relation	rel = relation_open(relation, AccessShareLock);
-	bool		referenced = false;
-
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		if (RI_FKey_trigger_type(rel->trigdesc->triggers[i].tgfoid) == RI_TRIGGER_PK)
-			referenced = true;
-	}
-	relation_close(rel, NoLock);
-	return referenced;
-}
-
 static void
 refuse_default_rows(const PartitionSet *set, const Range *range, int64 rows)
 {
@@ -104,10 +89,13 @@ judge_range(Creation *creation, Wanted *wanted)
 	PartitionSet *set = creation->set;
 	int64		rows = count_default_rows(set, &wanted->slot.range, ROWS_COUNTED + 1);
 	DefaultRows what = creation->request->default_rows;
+	char	   *obstacle = NULL;
 
 	if (rows == 0)
 		return;
-	if (what == DEFAULT_ROWS_MOVE_FEW && rows > ROWS_COUNTED)
+	if (what == DEFAULT_ROWS_MOVE || what == DEFAULT_ROWS_MOVE_FEW)
+		obstacle = move_obstacle(set->owner, set->default_partition);
+	if (what == DEFAULT_ROWS_MOVE_FEW && (rows > ROWS_COUNTED || obstacle != NULL))
 		what = DEFAULT_ROWS_SKIP;
 	switch (what)
 	{
@@ -116,12 +104,8 @@ judge_range(Creation *creation, Wanted *wanted)
 			break;
 		case DEFAULT_ROWS_MOVE:
 		case DEFAULT_ROWS_MOVE_FEW:
-			if (is_referenced(set->default_partition))
-				ereport(ERROR,
-						(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-						 errmsg("cannot move rows out of default partition \"%s\"", set_relation_name(set->default_partition)),
-						 errdetail("A foreign key refers to them: moving deletes them first, and what refers to them would go with them."),
-						 errhint("Drop the foreign key, move them, and add it again.")));
+			if (obstacle != NULL)
+				move_refuse(set, obstacle);
 			wanted->check = set_range_check(set, &wanted->slot.range);
 			break;
 		case DEFAULT_ROWS_SKIP:
@@ -134,7 +118,14 @@ judge_range(Creation *creation, Wanted *wanted)
 	}
 }
 
-/* The range that has all new ones in it; false if there is none. */
+/* To be attached, with nothing that says that the default partition has no rows of it. */
+static bool
+is_open(const Wanted *wanted)
+{
+	return wanted->to_create && !wanted->excluded;
+}
+
+/* The range that has all of them in it; false if there is none. */
 static bool
 span_of(const Creation *creation, Range *span)
 {
@@ -144,7 +135,7 @@ span_of(const Creation *creation, Range *span)
 	{
 		const Wanted *wanted = &creation->wanted[i];
 
-		if (!wanted->to_create)
+		if (!is_open(wanted))
 			continue;
 		if (!found)
 			*span = wanted->slot.range;
@@ -154,22 +145,80 @@ span_of(const Creation *creation, Range *span)
 	return found;
 }
 
-void
-attach_judge_default(Creation *creation)
+/* Most often there are none, which one probe tells for all of them. */
+static bool
+has_open_rows(const Creation *creation)
 {
 	Range		span;
 
-	if (!OidIsValid(creation->set->default_partition) || !span_of(creation, &span))
-		return;
-	/* most often there are none, which one probe tells for all of them */
-	if (count_default_rows(creation->set, &span, 1) == 0)
-		return;
+	return span_of(creation, &span) && count_default_rows(creation->set, &span, 1) > 0;
+}
+
+static void
+find_excluded(Creation *creation, Excluded *excluded)
+{
+	(void) exclude_find(creation->set, excluded);
 	for (int i = 0; i < creation->count; i++)
+		creation->wanted[i].excluded = exclude_covers(excluded, &creation->wanted[i].slot.range);
+}
+
+/* With its partitions, if it has some. */
+static BlockNumber
+pages_of(Oid relation)
+{
+	List	   *tables = find_all_inheritors(relation, AccessShareLock, NULL);
+	ListCell   *cell;
+	BlockNumber pages = 0;
+
+	foreach(cell, tables)
+	{
+		Relation	rel = relation_open(lfirst_oid(cell), NoLock);
+
+		if (rel->rd_rel->relkind == RELKIND_RELATION)
+			pages += RelationGetNumberOfBlocks(rel);
+		relation_close(rel, NoLock);
+	}
+	return pages;
+}
+
+/* Leaves out what could be attached only by a long scan under the lock. */
+static void
+spare_default(Creation *creation)
+{
+	Oid			partition = creation->set->default_partition;
+	BlockNumber most = (BlockNumber) creation->request->scan_pages;
+	BlockNumber pages = most > 0 ? pages_of(partition) : 0;
+
+	for (int i = 0; pages > most && i < creation->count; i++)
+	{
+		Wanted	   *wanted = &creation->wanted[i];
+
+		if (!is_open(wanted))
+			continue;
+		wanted->to_create = false;
+		wanted->in_default = true;
+		wanted->status = psprintf("skipped: default partition \"%s\" of %u MB would be scanned under a lock",
+								  set_relation_name(partition), pages / (1024 * 1024 / BLCKSZ));
+	}
+}
+
+void
+attach_judge_default(Creation *creation)
+{
+	Excluded	excluded;
+	bool		has_rows;
+
+	if (!OidIsValid(creation->set->default_partition))
+		return;
+	find_excluded(creation, &excluded);
+	has_rows = has_open_rows(creation);
+	for (int i = 0; has_rows && i < creation->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (creation->wanted[i].to_create)
+		if (is_open(&creation->wanted[i]))
 			judge_range(creation, &creation->wanted[i]);
 	}
+	spare_default(creation);
 }
 
 /*
@@ -189,85 +238,25 @@ lock_neighbours(const Creation *creation)
 						creation->request->window_ms, locks, count);
 }
 
-/* So few pages are scanned sooner than a CHECK is made. */
-static bool
-is_small(Oid relation)
-{
-	Relation	rel = relation_open(relation, AccessShareLock);
-	bool		small = rel->rd_rel->relkind == RELKIND_RELATION &&
-	RelationGetNumberOfBlocks(rel) <= SMALL_PAGES;
-
-	relation_close(rel, NoLock);
-	return small;
-}
-
-static void
-drop_excluding_check(const PartitionSet *set)
-{
-	owner_run(set->owner, psprintf("ALTER TABLE %s DROP CONSTRAINT " EXCLUDING_CHECK,
-								   set_quoted_name(set->default_partition)));
-}
-
-static int
-count_attached(const Creation *creation)
-{
-	int			attached = 0;
-
-	for (int i = 0; i < creation->count; i++)
-		attached += creation->wanted[i].to_create;
-	return attached;
-}
-
-/* The CHECK that excludes what lies in the span. */
-static char *
-excluding_check(const PartitionSet *set, const Range *span)
-{
-	return psprintf("ALTER TABLE %s ADD CONSTRAINT " EXCLUDING_CHECK " CHECK (%s)",
-					set_quoted_name(set->default_partition), set_outside(set, span));
-}
-
-/* Is there one, and does it count? */
-static bool
-find_excluding_check(const PartitionSet *set, bool *validated)
-{
-	Oid			oid = get_relation_constraint_oid(set->default_partition, EXCLUDING_CHECK, true);
-	HeapTuple	tuple;
-
-	*validated = false;
-	if (!OidIsValid(oid))
-		return false;
-	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(oid));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	*validated = ((Form_pg_constraint) GETSTRUCT(tuple))->convalidated;
-	ReleaseSysCache(tuple);
-	return true;
-}
-
 /*
  * Each ATTACH scans the default partition, unless a CHECK says that there is
- * nothing to find.  Where none was made beforehand, attach_exclude(), several
- * of them share the one scan of a CHECK that is made now.  empty: there are
- * none of their rows for sure.
+ * nothing to find.  Those for which none was made beforehand, attach_exclude(),
+ * share the one scan of a CHECK that is made now: none of their rows is left.
  */
-static bool
-exclude_from_default(Creation *creation, bool empty)
+static void
+exclude_open(const Creation *creation, Excluded *excluded)
 {
 	const PartitionSet *set = creation->set;
-	Range		span = {0, 0};
-	bool		validated;
+	Range	   *ranges = palloc_array(Range, creation->count);
+	int			count = 0;
 
-	if (find_excluding_check(set, &validated))
+	for (int i = 0; i < creation->count; i++)
 	{
-		if (validated)
-			return true;
-		drop_excluding_check(set);
+		if (is_open(&creation->wanted[i]))
+			ranges[count++] = creation->wanted[i].slot.range;
 	}
-	if (count_attached(creation) < 2 || is_small(set->default_partition) ||
-		!span_of(creation, &span) || (!empty && count_default_rows(set, &span, 1) > 0))
-		return false;
-	owner_run(set->owner, excluding_check(set, &span));
-	return true;
+	if (count >= 2 && pages_of(set->default_partition) > SMALL_PAGES)
+		exclude_add(set, ranges, count, false, excluded);
 }
 
 static void
@@ -282,23 +271,57 @@ lock_default(const Creation *creation, const char *what)
 					creation->request->window_ms, locks, lengthof(locks));
 }
 
+/* While it is looked for rows of the range, would rows of now be refused? */
+static bool
+is_present(const Creation *creation, const Slot *slot, int64 now)
+{
+	if (slot->kind == SLOT_CURRENT)
+		return true;
+	return creation->set->calendar != NULL && slot->range.to > now && slot->range.from <= now + SOON_US;
+}
+
+/* The ranges that can be excluded: that have no rows, and get none for now. */
+static int
+free_ranges(const Creation *creation, Range *ranges)
+{
+	const PartitionSet *set = creation->set;
+	int64		now = set->calendar != NULL ? set_now(set, creation->request->at) : 0;
+	bool		has_rows = has_open_rows(creation);
+	int			count = 0;
+
+	for (int i = 0; i < creation->count; i++)
+	{
+		const Wanted *wanted = &creation->wanted[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (wanted->to_create && !is_present(creation, &wanted->slot, now) &&
+			!(has_rows && count_default_rows(set, &wanted->slot.range, 1) > 0))
+			ranges[count++] = wanted->slot.range;
+	}
+	return count;
+}
+
 bool
 attach_exclude(Creation *creation)
 {
 	const PartitionSet *set;
-	Range		span;
-	bool		validated;
+	Range	   *ranges;
+	Excluded	excluded;
+	int			count;
 
 	if (create_look(creation) == 0)
 		return false;
 	set = creation->set;
-	if (!OidIsValid(set->default_partition) || is_small(set->default_partition) ||
-		!span_of(creation, &span) || count_default_rows(set, &span, 1) > 0)
+	if (!OidIsValid(set->default_partition) || pages_of(set->default_partition) <= SMALL_PAGES)
+		return false;
+	ranges = palloc_array(Range, creation->count);
+	count = free_ranges(creation, ranges);
+	if (count == 0)
 		return false;
 	lock_default(creation, "exclude ranges from default partition");
-	if (find_excluding_check(set, &validated))
-		drop_excluding_check(set);
-	owner_run(set->owner, psprintf("%s NOT VALID", excluding_check(set, &span)));
+	if (exclude_find(set, &excluded))
+		exclude_drop(set, &excluded);
+	exclude_add(set, ranges, count, true, &excluded);
 	return true;
 }
 
@@ -307,59 +330,46 @@ attach_validate(Creation *creation)
 {
 	const PartitionSet *set = creation->set;
 	PoliteLock	lock = {set->default_partition, ShareUpdateExclusiveLock};
+	Excluded	excluded;
 
+	/* a call of create_future_partitions() may have dropped it */
+	if (!exclude_find(set, &excluded) || excluded.validated)
+		return;
 	polite_lock_all(psprintf("look through default partition \"%s\"", set_relation_name(set->default_partition)),
 					creation->request->window_ms, &lock, 1);
-	owner_run(set->owner, psprintf("ALTER TABLE %s VALIDATE CONSTRAINT " EXCLUDING_CHECK,
-								   set_quoted_name(set->default_partition)));
+	if (exclude_find(set, &excluded))
+		exclude_validate(set, &excluded);
 }
 
 void
 attach_unexclude(Creation *creation)
 {
-	bool		validated;
+	Excluded	excluded;
 
 	(void) create_look(creation);
-	if (!OidIsValid(creation->set->default_partition) ||
-		!find_excluding_check(creation->set, &validated))
+	if (!exclude_find(creation->set, &excluded))
 		return;
 	lock_default(creation, "drop a CHECK of default partition");
-	drop_excluding_check(creation->set);
-}
-
-static void
-move_rows(const PartitionSet *set, Wanted *wanted)
-{
-	char	   *columns = set_written_columns(set->default_partition, "");
-	uint64		rows;
-
-	rows = owner_run(set->owner,
-					 psprintf("WITH moved AS (DELETE FROM %s WHERE %s RETURNING %s) INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM moved",
-							  set_quoted_name(set->default_partition), set_inside(set, &wanted->slot.range),
-							  columns, wanted->quoted, columns, columns));
-	wanted->status = psprintf("%s: " UINT64_FORMAT " rows moved from \"%s\"", wanted->status, rows,
-							  set_relation_name(set->default_partition));
+	if (exclude_find(creation->set, &excluded))
+		exclude_drop(creation->set, &excluded);
 }
 
 /*
  * Rows that came in while the lock was waited for: they are judged as the
- * others were, only that the tables are there by now.  Returns whether the
- * default partition holds nothing of what is to be attached.
+ * others were, only that the tables are there by now.
  */
-static bool
+static void
 judge_late_rows(Creation *creation)
 {
 	const PartitionSet *set = creation->set;
-	Range		span;
+	bool		has_rows = has_open_rows(creation);
 
-	if (!span_of(creation, &span) || count_default_rows(set, &span, 1) == 0)
-		return true;
-	for (int i = 0; i < creation->count; i++)
+	for (int i = 0; has_rows && i < creation->count; i++)
 	{
 		Wanted	   *wanted = &creation->wanted[i];
 
 		CHECK_FOR_INTERRUPTS();
-		if (!wanted->to_create || wanted->check != NULL)
+		if (!is_open(wanted) || wanted->check != NULL)
 			continue;
 		judge_range(creation, wanted);
 		if (!wanted->to_create)
@@ -367,40 +377,59 @@ judge_late_rows(Creation *creation)
 		else if (wanted->check != NULL)
 			owner_run(set->owner, psprintf("ALTER TABLE %s ADD %s", wanted->quoted, wanted->check));
 	}
-	return false;
+}
+
+/* Leaves nothing in the default partition that belongs into one of them. */
+static void
+move_all_rows(Creation *creation)
+{
+	const PartitionSet *set = creation->set;
+
+	for (int i = 0; i < creation->count; i++)
+	{
+		Wanted	   *wanted = &creation->wanted[i];
+
+		if (wanted->check != NULL)
+			wanted->status = psprintf("%s: " UINT64_FORMAT " rows moved from \"%s\"", wanted->status,
+									  move_rows(set, &wanted->slot.range, wanted->quoted),
+									  set_relation_name(set->default_partition));
+	}
+}
+
+static void
+attach_one(const PartitionSet *set, const Wanted *wanted)
+{
+	owner_run(set->owner, psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES %s",
+								   set->quoted, wanted->quoted, likeness_bound(set, &wanted->slot.range)));
+	if (wanted->check != NULL)
+		owner_run(set->owner, psprintf("ALTER TABLE %s DROP CONSTRAINT " SET_RANGE_CHECK, wanted->quoted));
 }
 
 void
 attach_partitions(Creation *creation)
 {
 	PartitionSet *set = creation->set;
-	bool		has_default = OidIsValid(set->default_partition);
-	bool		validated = false;
-	bool		excluded;
-	bool		empty = true;
+	Excluded	before = {0};
+	Excluded	now = {0};
 
 	lock_neighbours(creation);
-	/* a CHECK has kept such rows out */
-	if (has_default && !(find_excluding_check(set, &validated) && validated))
-		empty = judge_late_rows(creation);
-	for (int i = 0; has_default && i < creation->count; i++)
+	if (OidIsValid(set->default_partition))
 	{
-		if (creation->wanted[i].check != NULL)
-			move_rows(set, &creation->wanted[i]);
+		/* a CHECK has kept such rows out of some */
+		find_excluded(creation, &before);
+		judge_late_rows(creation);
+		move_all_rows(creation);
+		exclude_open(creation, &now);
 	}
-	excluded = has_default && exclude_from_default(creation, empty);
 	for (int i = 0; i < creation->count; i++)
 	{
-		Wanted	   *wanted = &creation->wanted[i];
-
 		CHECK_FOR_INTERRUPTS();
-		if (!wanted->to_create)
-			continue;
-		owner_run(set->owner, psprintf("ALTER TABLE %s ATTACH PARTITION %s FOR VALUES %s",
-									   set->quoted, wanted->quoted, likeness_bound(set, &wanted->slot.range)));
-		if (wanted->check != NULL)
-			owner_run(set->owner, psprintf("ALTER TABLE %s DROP CONSTRAINT " SET_RANGE_CHECK, wanted->quoted));
+		if (creation->wanted[i].to_create)
+			attach_one(set, &creation->wanted[i]);
 	}
-	if (excluded)
-		drop_excluding_check(set);
+	if (now.constraint != NULL)
+		exclude_drop(set, &now);
+	/* who makes them one by one needs it for the next one */
+	if (before.constraint != NULL && creation->request->most == 0)
+		exclude_drop(set, &before);
 }

@@ -170,10 +170,10 @@ create_tables(Creation *creation)
 		if (!wanted->to_create)
 			continue;
 		wanted->name = likeness_free_name(wanted->name, get_rel_namespace(likeness.model));
-		likeness.unpublished = NULL;
+		likeness.remark = NULL;
 		wanted->quoted = likeness_create(&likeness, wanted->name, &wanted->slot.range, wanted->check);
-		if (likeness.unpublished != NULL)
-			wanted->status = psprintf("created: not in publication \"%s\", of which the caller must be owner", likeness.unpublished);
+		if (likeness.remark != NULL)
+			wanted->status = psprintf("created: %s", likeness.remark);
 	}
 }
 

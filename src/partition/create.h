@@ -42,6 +42,8 @@ typedef struct CreateRequest
 	TimestampTz at;
 	Oid			caller;			/* with whose rights publications change */
 	int			most;			/* to make at a time; 0: all */
+	int			scan_pages;		/* a default partition of more pages is not
+								 * scanned under its lock; 0: of any size is */
 } CreateRequest;
 
 /* One row of the answer. */
@@ -49,7 +51,10 @@ typedef struct Wanted
 {
 	Slot		slot;
 	bool		to_create;
-	bool		in_default;		/* left out, for rows of the default partition */
+	bool		in_default;		/* left out, for rows of the default
+								 * partition, or for its size */
+	bool		excluded;		/* the default partition has no rows of it: a
+								 * CHECK says so */
 	char	   *name;
 	char	   *quoted;			/* of a new one, for SQL */
 	char	   *check;			/* of a new one that rows are moved into */
@@ -87,9 +92,11 @@ extern void attach_partitions(Creation *creation);
 /*
  * Beside a default partition that is not small, before create_partitions() and
  * each in a transaction of its own, so that nobody waits for its scan: adds a
- * CHECK that excludes what is to be created (false: there is no need), then
- * looks whether all rows agree.  create_partitions() drops it;
- * attach_unexclude() does where that did not come about.
+ * CHECK that excludes what is to be created, but for ranges that it has rows of
+ * and for the present, whose rows come in (false: nothing is left, or there is
+ * no need); then looks whether all rows agree.  create_partitions() drops it
+ * where it makes all at a time; attach_unexclude() does else, and where that
+ * did not come about.
  */
 extern bool attach_exclude(Creation *creation);
 extern void attach_validate(Creation *creation);

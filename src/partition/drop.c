@@ -13,11 +13,13 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
 #include "commands/trigger.h"
+#include "object/object.h"
 #include "partition/drop.h"
+#include "partition/foreign.h"
 #include "partition/owner.h"
 #include "polite/polite.h"
+#include "storage/sinval.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
@@ -63,16 +65,22 @@ drop_limit(const DropRequest *request, const PartitionSet *set)
 int64
 drop_size(Oid partition)
 {
-	List	   *leaves = find_all_inheritors(partition, AccessShareLock, NULL);
+	List	   *tables = get_rel_relkind(partition) == RELKIND_PARTITIONED_TABLE ?
+	find_all_inheritors(partition, AccessShareLock, NULL) : list_make1_oid(partition);
 	ListCell   *cell;
 	int64		bytes = 0;
 
-	foreach(cell, leaves)
+	foreach(cell, tables)
 	{
-		if (RELKIND_HAS_STORAGE(get_rel_relkind(lfirst_oid(cell))))
-			bytes += DatumGetInt64(DirectFunctionCall1(pg_total_relation_size, ObjectIdGetDatum(lfirst_oid(cell))));
+		Relation	rel = try_relation_open(lfirst_oid(cell), AccessShareLock);
+
+		if (rel == NULL)
+			continue;
+		if (RELKIND_HAS_STORAGE(rel->rd_rel->relkind))
+			bytes += relation_total_bytes(rel);
+		relation_close(rel, NoLock);
 	}
-	list_free(leaves);
+	list_free(tables);
 	return bytes;
 }
 
@@ -100,6 +108,13 @@ drop_count_old(const PartitionSet *set, int64 limit, int64 now)
 	return count;
 }
 
+static void
+measure(Retirement *retirement)
+{
+	for (int i = 0; i < retirement->count; i++)
+		retirement->retired[i].size_bytes = drop_size(retirement->retired[i].partition);
+}
+
 void
 drop_look(Retirement *retirement, bool locked)
 {
@@ -115,6 +130,7 @@ drop_look(Retirement *retirement, bool locked)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("there is no relation with OID %u", request->parent)));
+	retirement->invalidations = SharedInvalidMessageCounter;
 	set = set_read(parent, &options, request->extension_schema);
 	relation_close(parent, NoLock);
 	drop_require_zone(set);
@@ -132,13 +148,15 @@ drop_look(Retirement *retirement, bool locked)
 		retired->partition = set->partitions[i];
 		retired->range = set->ranges[i];
 		retired->name = set_relation_name(retired->partition);
-		retired->size_bytes = request->dry_run || locked ? drop_size(retired->partition) : 0;
+		retired->size_bytes = 0;
 		retired->status = request->dry_run ?
 			(request->detach_only || request->move_to_schema != NULL ? "would be detached" : "would be dropped") :
 			request->move_to_schema != NULL ? psprintf("moved to schema \"%s\"", request->move_to_schema) :
 			request->detach_only ? "detached" : "dropped";
 		retirement->count++;
 	}
+	if (request->dry_run || locked)
+		measure(retirement);
 }
 
 /* Does a foreign key refer to the parent's rows? Then DROP alone is refused. */
@@ -157,30 +175,6 @@ is_referenced(Oid relation)
 	return referenced;
 }
 
-/*
- * A foreign key that points at this partition, and not at the parent, makes
- * DROP fail and recommend CASCADE, which would take the whole constraint.
- */
-static void
-refuse_referenced(const Retired *retired)
-{
-	Relation	rel = relation_open(retired->partition, AccessShareLock);
-
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		const Trigger *trigger = &rel->trigdesc->triggers[i];
-
-		if (RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_PK && !trigger->tgisclone)
-			ereport(ERROR,
-					(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-					 errmsg("cannot drop partition \"%s\"", retired->name),
-					 errdetail("Foreign key \"%s\" of table \"%s\" refers to it.",
-							   get_constraint_name(trigger->tgconstraint), set_relation_name(trigger->tgconstrrelid)),
-					 errhint("Drop that foreign key, or say detach_only => true.")));
-	}
-	relation_close(rel, NoLock);
-}
-
 bool
 drop_wants_lock(const Retirement *retirement)
 {
@@ -188,20 +182,12 @@ drop_wants_lock(const Retirement *retirement)
 		is_referenced(retirement->request->parent);
 }
 
-void
-drop_check(const Retirement *retirement, const Retired *retired)
-{
-	const DropRequest *request = retirement->request;
-
-	if (request->move_to_schema != NULL)
-		(void) get_namespace_oid(request->move_to_schema, false);
-	else if (!request->detach_only)
-		refuse_referenced(retired);
-}
-
-/* The parent first, as everybody does who uses it. */
+/*
+ * The parent first, as everybody does who uses it; where it is detached, the
+ * tables that foreign keys connect with it, too.
+ */
 static void
-lock_all(const Retirement *retirement)
+lock_all(const Retirement *retirement, bool detach)
 {
 	PoliteLock *locks = palloc_array(PoliteLock, retirement->count + 2);
 	int			count = 0;
@@ -220,6 +206,8 @@ lock_all(const Retirement *retirement)
 	{
 		retirement->retired[i].partition, AccessExclusiveLock
 	};
+	if (detach)
+		locks = foreign_locks_both(retirement->request->parent, ShareRowExclusiveLock, locks, &count);
 	polite_lock_all(psprintf("retire partitions of \"%s\"", retirement->set->name),
 					retirement->request->window_ms, locks, count);
 }
@@ -231,16 +219,28 @@ detach_partition(const PartitionSet *set, const Retired *retired)
 								   set->quoted, set_quoted_name(retired->partition)));
 }
 
+/* DROP recommends CASCADE, which would take a view, or a foreign key, along. */
+static void
+advise_otherwise(void *arg)
+{
+	(void) arg;
+	if (geterrcode() == ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST)
+		errhint("Drop what depends on it first, or have it detached only (detach_only => true).");
+}
+
 void
 drop_end(const DropRequest *request, Oid owner, Oid partition)
 {
 	char	   *quoted = set_quoted_name(partition);
+	ErrorContextCallback advice = {.previous = error_context_stack,.callback = advise_otherwise};
 
+	error_context_stack = &advice;
 	if (request->move_to_schema != NULL)
 		owner_run(owner, psprintf("ALTER TABLE %s SET SCHEMA %s", quoted, quote_identifier(request->move_to_schema)));
 	else if (!request->detach_only)
 		owner_run(owner, psprintf("DROP %sTABLE %s RESTRICT",
 								  get_rel_relkind(partition) == RELKIND_FOREIGN_TABLE ? "FOREIGN " : "", quoted));
+	error_context_stack = advice.previous;
 }
 
 /* What a drop deletes cannot be seen afterwards. */
@@ -259,7 +259,6 @@ retire(const Retirement *retirement, const Retired *retired, bool detach)
 {
 	const PartitionSet *set = retirement->set;
 
-	drop_check(retirement, retired);
 	if (detach)
 		detach_partition(set, retired);
 	drop_end(retirement->request, set->owner, retired->partition);
@@ -281,7 +280,7 @@ drop_detach(Retirement *retirement, Oid partition)
 		return false;
 	retirement->retired[0] = *found;
 	retirement->count = 1;
-	lock_all(retirement);
+	lock_all(retirement, true);
 	drop_look(retirement, true);
 	for (int i = 0; i < retirement->count; i++)
 	{
@@ -303,11 +302,14 @@ drop_partitions(Retirement *retirement)
 		(void) get_namespace_oid(request->move_to_schema, false);
 	if (retirement->count == 0)
 		return;
-	lock_all(retirement);
-	/* somebody else may have dropped some before the locks were there */
-	drop_look(retirement, true);
 	detach = request->detach_only || request->move_to_schema != NULL ||
 		is_referenced(request->parent);
+	lock_all(retirement, detach);
+	/* somebody else may have dropped some before the locks were there */
+	if (retirement->invalidations != SharedInvalidMessageCounter)
+		drop_look(retirement, true);
+	else
+		measure(retirement);
 	for (int i = 0; i < retirement->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

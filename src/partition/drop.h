@@ -46,7 +46,17 @@ typedef struct Retirement
 	PartitionSet *set;
 	int			count;
 	Retired    *retired;
+	uint64		invalidations;	/* that had come when it was looked at */
 } Retirement;
+
+/* Why a partition cannot be retired as is asked. */
+typedef struct Obstacle
+{
+	int			sqlstate;
+	char	   *message;
+	char	   *detail;			/* NULL: none, as the hint */
+	char	   *hint;
+} Obstacle;
 
 /*
  * Says what is old enough: fills in set, count and retired.  Sizes are looked
@@ -59,14 +69,13 @@ extern void drop_partitions(Retirement *retirement);
 
 /*
  * What the runner does in transactions of its own.  drop_wants_lock(): must
- * the parent be locked, since DETACH CONCURRENTLY is not possible?  drop_check()
- * raises an error where a partition cannot be retired as is asked.
- * drop_detach() detaches one that is old still, and returns whether it is;
+ * the parent be locked, since DETACH CONCURRENTLY is not possible?  drop_obstacle()
+ * finds out what would be in the way once it is detached.  drop_detach() detaches one that is old still, and returns whether it is;
  * drop_end() does the rest with one that is detached.
  */
 extern bool drop_wants_lock(const Retirement *retirement);
 extern int64 drop_size(Oid partition);
-extern void drop_check(const Retirement *retirement, const Retired *retired);
+extern bool drop_obstacle(const Retirement *retirement, const Retired *retired, Obstacle *obstacle);
 extern bool drop_detach(Retirement *retirement, Oid partition);
 extern void drop_end(const DropRequest *request, Oid owner, Oid partition);
 extern void drop_log(const char *parent, const char *name, const char *from,

@@ -41,18 +41,12 @@ foreign_keys(Oid table)
 	return keys;
 }
 
-PoliteLock *
-foreign_locks(Oid table, LOCKMODE mode, const PoliteLock *own, int *count)
+static PoliteLock *
+add_locks(List *tables, LOCKMODE mode, const PoliteLock *own, int *count)
 {
-	List	   *tables = NIL;
-	List	   *keys = foreign_keys(table);
-	PoliteLock *locks;
+	PoliteLock *locks = palloc_array(PoliteLock, *count + list_length(tables));
 	ListCell   *cell;
 
-	/* of a partitioned one each partition has triggers, too */
-	foreach(cell, keys)
-		tables = list_concat_unique_oid(tables, find_all_inheritors(((ForeignKeyCacheInfo *) lfirst(cell))->confrelid, NoLock, NULL));
-	locks = palloc_array(PoliteLock, *count + list_length(tables));
 	memcpy(locks, own, sizeof(PoliteLock) * *count);
 	foreach(cell, tables)
 		locks[(*count)++] = (PoliteLock)
@@ -60,6 +54,37 @@ foreign_locks(Oid table, LOCKMODE mode, const PoliteLock *own, int *count)
 		lfirst_oid(cell), mode
 	};
 	return locks;
+}
+
+PoliteLock *
+foreign_locks(Oid table, LOCKMODE mode, const PoliteLock *own, int *count)
+{
+	List	   *tables = NIL;
+	List	   *keys = foreign_keys(table);
+	ListCell   *cell;
+
+	/* of a partitioned one each partition has triggers, too */
+	foreach(cell, keys)
+		tables = list_concat_unique_oid(tables, find_all_inheritors(((ForeignKeyCacheInfo *) lfirst(cell))->confrelid, NoLock, NULL));
+	return add_locks(tables, mode, own, count);
+}
+
+PoliteLock *
+foreign_locks_both(Oid table, LOCKMODE mode, const PoliteLock *own, int *count)
+{
+	Relation	rel = relation_open(table, AccessShareLock);
+	List	   *tables = NIL;
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_PK && trigger->tgconstrrelid != table)
+			tables = list_append_unique_oid(tables, trigger->tgconstrrelid);
+	}
+	relation_close(rel, NoLock);
+	own = foreign_locks(table, mode, own, count);
+	return add_locks(tables, mode, own, count);
 }
 
 void

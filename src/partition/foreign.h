@@ -27,6 +27,9 @@ extern List *foreign_keys(Oid table);
  */
 extern PoliteLock *foreign_locks(Oid table, LOCKMODE mode, const PoliteLock *own, int *count);
 
+/* And then those whose foreign keys refer to the table. */
+extern PoliteLock *foreign_locks_both(Oid table, LOCKMODE mode, const PoliteLock *own, int *count);
+
 /* Gives an empty table the foreign keys of another one, as the role. */
 extern void foreign_copy(Oid role, Oid from, Oid table, const char *quoted);
 

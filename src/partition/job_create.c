@@ -16,10 +16,15 @@
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "partition/job_step.h"
+#include "partition/move.h"
+#include "partition/owner.h"
 #include "partition/split.h"
 #include "settings.h"
 #include "step/query.h"
 #include "utils/memutils.h"
+
+/* So many are scanned in a millisecond, on a machine of these days. */
+#define PAGES_A_MS 50
 
 /* What the steps of a run share. */
 typedef struct CreateRun
@@ -32,6 +37,7 @@ typedef struct CreateRun
 								 * partition */
 	bool		split;			/* which is to be split for them */
 	bool		cannot_split;
+	char	   *cannot_move;	/* why its rows cannot be moved, either */
 } CreateRun;
 
 static void
@@ -65,23 +71,42 @@ step_unexclude(void *arg)
 	attach_unexclude(&creation);
 }
 
+static bool
+cannot_move(CreateRun *run)
+{
+	Oid			parent = run->base.policy.create.parent;
+	Oid			partition = get_default_partition_oid(parent);
+	char	   *obstacle = OidIsValid(partition) ? move_obstacle(owner_of(parent), partition) : NULL;
+
+	run->cannot_move = obstacle == NULL ? NULL : MemoryContextStrdup(run->base.context, obstacle);
+	return obstacle != NULL;
+}
+
 /*
  * What becomes of rows of the default partition: of a few under a lock, for one
  * partition at a time; many are left for a split, where that can be.  Rows in
- * the way of one partition are no reason to go without the others.
+ * the way of one partition are no reason to go without the others, and nor is
+ * the present, which no CHECK can exclude beforehand.
  */
 static void
 choose_rows(CreateRun *run)
 {
 	CreateRequest *request = &run->base.policy.create;
 
+	request->scan_pages = setting_max_lock_wait_ms * PAGES_A_MS;
 	if (request->default_rows == DEFAULT_ROWS_ERROR || run->split)
+		request->default_rows = DEFAULT_ROWS_SKIP;
+	else if (request->default_rows == DEFAULT_ROWS_MOVE && !run->cannot_split)
+	{
+		request->most = 1;
+		request->default_rows = DEFAULT_ROWS_MOVE_FEW;
+	}
+	else if (request->default_rows == DEFAULT_ROWS_MOVE && cannot_move(run))
 		request->default_rows = DEFAULT_ROWS_SKIP;
 	else if (request->default_rows == DEFAULT_ROWS_MOVE)
 	{
 		request->most = 1;
-		if (!run->cannot_split)
-			request->default_rows = DEFAULT_ROWS_MOVE_FEW;
+		request->scan_pages = 0;
 	}
 }
 
@@ -108,7 +133,7 @@ step_create(void *arg)
 		const Wanted *wanted = &creation.wanted[i];
 
 		run->made += wanted->to_create;
-		if (refused && wanted->in_default && run->blocked == NULL)
+		if ((refused || run->cannot_move != NULL) && wanted->in_default && run->blocked == NULL)
 			run->blocked = MemoryContextStrdup(run->base.context, psprintf("\"%s\" was %s", wanted->name, wanted->status));
 		run->many |= wanted->in_default && request->default_rows == DEFAULT_ROWS_MOVE_FEW;
 		if (wanted->slot.existing < 0 && wanted->status != NULL && !run->many)
@@ -162,8 +187,8 @@ step_queue_split(void *arg)
 
 /*
  * Many rows under a lock would stop everybody: they are left for a job that
- * splits the default partition.  Where that is refused they are moved all the
- * same, as the policy says.
+ * splits the default partition, and so are those that cannot be moved.  Where
+ * that is refused they are moved all the same, as the policy says, or stay.
  */
 static void
 leave_many(CreateRun *run)
@@ -179,7 +204,7 @@ leave_many(CreateRun *run)
 	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		ReThrowError(error);
 	run->cannot_split = true;
-	job_say("Many rows are moved under a lock: %s (%s)", error->message, error->detail ? error->detail : "-");
+	job_say("Rows are not left to a split of the default partition: %s (%s)", error->message, error->detail ? error->detail : "-");
 	FreeErrorData(error);
 }
 
@@ -206,6 +231,7 @@ partition_create_run(Job *job)
 		ereport(ERROR,
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("partition %s", run.blocked),
+				 run.cannot_move != NULL ? errdetail("%s", run.cannot_move) :
 				 errhint("create_future_partitions(..., default_rows => 'move') moves them; so does a policy that says so.")));
 }
 

@@ -15,6 +15,8 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "partition/drop.h"
+#include "partition/foreign.h"
 #include "partition/job_step.h"
 #include "partition/owner.h"
 #include "partition/retiring.h"
@@ -45,6 +47,7 @@ typedef struct DropRun
 	bool		detached;
 	Noted		noted;
 	int			left;			/* noted by an earlier run */
+	Obstacle	obstacle;		/* of the first one that has to stay */
 } DropRun;
 
 static char *
@@ -105,13 +108,17 @@ step_end(void *arg)
 	const Noted *noted = &run->noted;
 	const DropRequest *request = &run->base.policy.drop;
 	PoliteLock	lock = {noted->partition, AccessExclusiveLock};
+	int			locks = 1;
 	const char *status;
 
 	policy_step_begin(&run->base);
 	if (!run->base.found)
 		return;
 	retiring_lock(run->base.job);
-	polite_lock_all(psprintf("retire %s", noted->name), request->window_ms, &lock, 1);
+	/* to drop its foreign keys takes a lock of what they refer to */
+	polite_lock_all(psprintf("retire %s", noted->name), request->window_ms,
+					request->detach_only || request->move_to_schema != NULL ? &lock :
+					foreign_locks(noted->partition, AccessExclusiveLock, &lock, &locks), locks);
 	/* its owner need not be the parent's any more: then it is not ours */
 	if (!relation_owned_by(noted->partition, run->base.job->requester))
 		ereport(ERROR,
@@ -189,24 +196,48 @@ advance(DropRun *run, TimestampTz begin)
 				 errhint("The next run goes on where this one ended.")));
 }
 
-/* Looks for the oldest one that is too old, and notes it. */
+/* It stays; the others go, and then the job says why. */
+static void
+keep_obstacle(DropRun *run, const Obstacle *obstacle)
+{
+	MemoryContext old;
+
+	if (run->obstacle.message != NULL)
+		return;
+	old = MemoryContextSwitchTo(run->base.context);
+	run->obstacle.sqlstate = obstacle->sqlstate;
+	run->obstacle.message = pstrdup(obstacle->message);
+	run->obstacle.detail = pstrdup(obstacle->detail);
+	run->obstacle.hint = pstrdup(obstacle->hint);
+	MemoryContextSwitchTo(old);
+}
+
+/* Looks for the oldest one that is too old and can go, and notes it. */
 static void
 step_note(void *arg)
 {
 	DropRun    *run = arg;
 	Job		   *job = run->base.job;
 	Retirement	retirement = {.request = &run->base.policy.drop};
-	const Retired *retired;
+	const Retired *retired = NULL;
 
 	policy_step_begin(&run->base);
 	run->partition = InvalidOid;
 	if (!run->base.found || !run->base.policy.keeps)
 		return;
 	drop_look(&retirement, false);
-	if (retirement.count == 0)
+	for (int i = 0; i < retirement.count && retired == NULL; i++)
+	{
+		Obstacle	obstacle = {0};
+
+		CHECK_FOR_INTERRUPTS();
+		if (drop_obstacle(&retirement, &retirement.retired[i], &obstacle))
+			keep_obstacle(run, &obstacle);
+		else
+			retired = &retirement.retired[i];
+	}
+	if (retired == NULL)
 		return;
-	retired = &retirement.retired[0];
-	drop_check(&retirement, retired);
 	retiring_note(job, retired->partition, job->target_oid,
 				  key_text(&retirement.set->key, retired->range.from, retirement.set->zone),
 				  key_text(&retirement.set->key, retired->range.to, retirement.set->zone),
@@ -243,7 +274,13 @@ partition_drop_run(Job *job)
 	{
 		job_step(step_note, &run);
 		if (!OidIsValid(run.partition))
-			return;
+			break;
 		end_noted(&run);
 	}
+	if (run.obstacle.message != NULL)
+		ereport(ERROR,
+				(errcode(run.obstacle.sqlstate),
+				 errmsg_internal("%s", run.obstacle.message),
+				 errdetail_internal("%s", run.obstacle.detail),
+				 errhint("%s", run.obstacle.hint)));
 }

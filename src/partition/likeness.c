@@ -24,6 +24,7 @@
 #include "mb/pg_wchar.h"
 #include "partition/likeness.h"
 #include "partition/likeness_extras.h"
+#include "partition/likeness_sub.h"
 #include "partition/name.h"
 #include "partition/owner.h"
 #include "utils/acl.h"
@@ -290,9 +291,6 @@ append_properties(StringInfo sql, Relation model, bool partitioned)
 		appendStringInfo(sql, " TABLESPACE %s", quote_identifier(get_tablespace_name(model->rd_rel->reltablespace)));
 }
 
-static void create_sub_partitions(Likeness *likeness, const char *name, const char *quoted,
-								  const Range *range);
-
 char *
 likeness_create(Likeness *likeness, const char *name, const Range *range, const char *check)
 {
@@ -313,7 +311,7 @@ likeness_create(Likeness *likeness, const char *name, const Range *range, const 
 					 quoted, quote_qualified_identifier(schema, RelationGetRelationName(model)),
 					 is_parent ? " EXCLUDING INDEXES" : "");
 	append_checks(&sql, model, likeness);
-	if (check != NULL)
+	if (check != NULL && !partitioned)
 		appendStringInfo(&sql, ", %s", check);
 	appendStringInfoChar(&sql, ')');
 	append_properties(&sql, model, partitioned);
@@ -325,125 +323,14 @@ likeness_create(Likeness *likeness, const char *name, const Range *range, const 
 	relation_close(model, NoLock);
 
 	if (partitioned)
-		create_sub_partitions(likeness, name, quoted, range);
+		likeness_sub_partitions(likeness, name, quoted, range);
+
+	/*
+	 * sub-partitions get it from their parent: else they could not be
+	 * attached
+	 */
+	if (partitioned && check != NULL)
+		owner_run(set->owner, psprintf("ALTER TABLE %s ADD %s", quoted, check));
 	pfree(sql.data);
 	return quoted;
-}
-
-/* The name with its parent's changed, where it begins with that. */
-static char *
-in_name_of(const char *model_parent, const char *model, const char *parent)
-{
-	size_t		length = strlen(model_parent);
-	char	   *name = psprintf("%s%s", parent, model + Min(length, strlen(model)));
-
-	if (strncmp(model, model_parent, length) != 0 || model[length] == '\0' || strlen(name) >= NAMEDATALEN)
-		return pstrdup(model);
-	return name;
-}
-
-/* The name of a sub-partition: its model's, with the new parent's name in it. */
-static char *
-sub_name(const char *model_parent, const char *model, const char *parent, int number, Oid schema)
-{
-	char	   *name = in_name_of(model_parent, model, parent);
-
-	if (strcmp(name, model) == 0)
-		name_number(parent, number, pg_mbcliplen, name = palloc(NAMEDATALEN));
-	return likeness_free_name(name, schema);
-}
-
-/* Makes one sub-partition and attaches it to its parent, which nobody sees yet. */
-static void
-create_sub_partition(const Likeness *above, Oid model, const char *name,
-					 const char *quoted_parent, const Range *range, const char *bound)
-{
-	Likeness	below = *above;
-	char	   *quoted;
-
-	check_stack_depth();
-	CHECK_FOR_INTERRUPTS();
-	below.model = model;
-	quoted = likeness_create(&below, name, range, NULL);
-	owner_run(above->set->owner,
-			  psprintf("ALTER TABLE %s ATTACH PARTITION %s %s", quoted_parent, quoted, bound));
-}
-
-/* Where the model is divided by the same column, so is the new range. */
-static bool
-create_same_column(Likeness *likeness, Relation model, const char *name, const char *quoted,
-				   const Range *range)
-{
-	SetOptions	options = {.time_zone = pstrdup(pg_get_timezone_name(likeness->set->zone ? likeness->set->zone : log_timezone))};
-	PartitionSet *sub;
-	NamePattern pattern;
-	int64		from = range->from;
-	int			number = 0;
-
-	if (RelationGetPartitionKey(model)->strategy != PARTITION_STRATEGY_RANGE ||
-		RelationGetPartitionKey(model)->partattrs[0] == 0 ||
-		strcmp(get_attname(RelationGetRelid(model), RelationGetPartitionKey(model)->partattrs[0], false),
-			   likeness->set->column_name) != 0)
-		return false;
-	sub = set_read(model, &options, InvalidOid);
-	if (!sub->has_grid || sub->count == 0)
-		return false;
-
-	likeness_names(sub, &pattern);
-	while (from < range->to)
-	{
-		Range		part = {from, range->to};
-		char	   *part_name;
-
-		if (!grid_next(&sub->grid, from, &part.to) || part.to > range->to)
-			part.to = range->to;
-		part_name = in_name_of(sub->name, likeness_name(sub, &pattern, &part), name);
-		if (OidIsValid(get_relname_relid(part_name, RelationGetNamespace(model))))
-			part_name = psprintf("%s_%d", name, ++number);
-		create_sub_partition(likeness, sub->partitions[sub->count - 1],
-							 likeness_free_name(part_name, RelationGetNamespace(model)), quoted, &part,
-							 psprintf("FOR VALUES %s", likeness_bound(sub, &part)));
-		from = part.to;
-	}
-	if (OidIsValid(sub->default_partition))
-		create_sub_partition(likeness, sub->default_partition,
-							 sub_name(sub->name, set_relation_name(sub->default_partition), name, ++number, RelationGetNamespace(model)),
-							 quoted, range, "DEFAULT");
-	return true;
-}
-
-static void
-create_sub_partitions(Likeness *likeness, const char *name, const char *quoted, const Range *range)
-{
-	Relation	model = relation_open(likeness->model, AccessShareLock);
-	List	   *parts;
-	ListCell   *cell;
-	int			number = 0;
-
-	if (create_same_column(likeness, model, name, quoted, range))
-	{
-		relation_close(model, NoLock);
-		return;
-	}
-	parts = find_inheritance_children(likeness->model, AccessShareLock);
-	foreach(cell, parts)
-	{
-		Oid			part = lfirst_oid(cell);
-		HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(part));
-		char	   *bound;
-
-		if (!HeapTupleIsValid(tuple))
-			continue;
-		ReleaseSysCache(tuple);
-		bound = likeness_bound_text(part);
-		if (get_rel_relkind(part) == RELKIND_FOREIGN_TABLE)
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot make a partition like \"%s\"", RelationGetRelationName(model)),
-					 errdetail("Its partition \"%s\" is a foreign table.", set_relation_name(part))));
-		create_sub_partition(likeness, part,
-							 sub_name(RelationGetRelationName(model), set_relation_name(part), name, ++number, RelationGetNamespace(model)),
-							 quoted, range, bound);
-	}
-	relation_close(model, NoLock);
 }

@@ -24,8 +24,8 @@ typedef struct Likeness
 	Oid			model;
 	Oid			caller;			/* adds it to publications, which are not the
 								 * owner's */
-	const char *unpublished;	/* out: a publication that the caller may not
-								 * change */
+	const char *remark;			/* out: in what the new one is not like it;
+								 * NULL: in nothing */
 } Likeness;
 
 /* The partition nearest to the end of which another can be made, or the parent. */

@@ -52,8 +52,9 @@ static const struct
 };
 
 char *
-likeness_bound_text(Oid partition)
+likeness_bound_text(Oid owner, Oid partition)
 {
+	AsOwner		before;
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(partition));
 	bool		isnull;
 	Datum		bound;
@@ -62,8 +63,10 @@ likeness_bound_text(Oid partition)
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for relation %u", partition);
 	bound = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relpartbound, &isnull);
+	owner_begin(owner, &before);
 	result = isnull ? pstrdup("DEFAULT") :
 		TextDatumGetCString(OidFunctionCall2(F_PG_GET_EXPR_PG_NODE_TREE_OID, bound, ObjectIdGetDatum(partition)));
+	owner_end(&before);
 	ReleaseSysCache(tuple);
 	return result;
 }
@@ -396,7 +399,7 @@ copy_publications(Likeness *likeness, Relation model, const char *quoted)
 
 		if (!publication_owned_by(publication, role))
 		{
-			likeness->unpublished = name;
+			likeness->remark = psprintf("not in publication \"%s\", of which the caller must be owner", name);
 			continue;
 		}
 		initStringInfo(&sql);

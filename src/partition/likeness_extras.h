@@ -20,7 +20,7 @@
 extern void likeness_extras(Likeness *likeness, Relation model, Oid table,
 							const char *quoted);
 
-/* The bound of a partition as ATTACH PARTITION wants it. */
-extern char *likeness_bound_text(Oid partition);
+/* The bound of a partition as ATTACH PARTITION wants it, by the owner given. */
+extern char *likeness_bound_text(Oid owner, Oid partition);
 
 #endif							/* DBMAINT_LIKENESS_EXTRAS_H */

@@ -14,8 +14,11 @@
 #include "executor/spi.h"
 #include "partition/owner.h"
 #include "settings.h"
+#include "pgtime.h"
 #include "storage/proc.h"
+#include "utils/bytea.h"
 #include "utils/datum.h"
+#include "utils/float.h"
 #include "utils/guc.h"
 #include "utils/syscache.h"
 
@@ -32,25 +35,51 @@ owner_of(Oid relation)
 	return owner;
 }
 
+static void
+pin(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+/*
+ * Constants of bounds, CHECKs and policies are written out and read again: in
+ * a form that says all of the value, and says the same to whoever reads it.
+ * "IST" is India's time to one and Israel's to another.  Most sessions have
+ * most of it so, and pay nothing for it.
+ */
+static void
+pin_formats(void)
+{
+	if (DateStyle != USE_ISO_DATES)
+		pin("DateStyle", "ISO");
+	if (IntervalStyle != INTSTYLE_POSTGRES)
+		pin("IntervalStyle", "postgres");
+	if (strcmp(pg_get_timezone_name(session_timezone), "UTC") != 0)
+		pin("TimeZone", "UTC");
+	if (extra_float_digits < 1)
+		pin("extra_float_digits", "3");
+	if (bytea_output != BYTEA_OUTPUT_HEX)
+		pin("bytea_output", "hex");
+}
+
 void
 owner_begin(Oid role, AsOwner *before)
 {
 	GetUserIdAndSecContext(&before->user, &before->context);
 	SetUserIdAndSecContext(role, before->context | SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
 	before->nest = NewGUCNestLevel();
-	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	pin("search_path", "pg_catalog, pg_temp");
 	/* what a statement does not name is the database's, not the session's */
-	(void) set_config_option("default_tablespace", "", PGC_USERSET,
-							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	pin("default_tablespace", "");
+	pin_formats();
 
 	/*
 	 * what could be in use was locked before: the rest fails sooner than it
 	 * waits; whoever wants to wait for less has his way
 	 */
 	if (LockTimeout == 0 || LockTimeout > setting_max_lock_wait_ms)
-		(void) set_config_option("lock_timeout", psprintf("%d", setting_max_lock_wait_ms), PGC_USERSET,
-								 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+		pin("lock_timeout", psprintf("%d", setting_max_lock_wait_ms));
 }
 
 void

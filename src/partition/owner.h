@@ -6,6 +6,8 @@
  * A function in a partition key, a CHECK or an index, a trigger: whatever code
  * a table's owner left there runs with his rights and no others, in a
  * security-restricted operation and with a search_path that he cannot fill.
+ * What is deparsed and parsed there does not depend on the session's formats
+ * and time zone.
  * FORCE ROW LEVEL SECURITY hides none of the rows that are moved.
  *
  * src/partition/owner.h

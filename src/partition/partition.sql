@@ -28,9 +28,11 @@ RETURNS void
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- those that were dropped meanwhile
+    -- those that were dropped meanwhile, unless somebody else deletes them just now
     DELETE FROM @extschema@.dbmaint_partition_sets AS s
-     WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = s.parent);
+     WHERE s.parent IN (SELECT o.parent FROM @extschema@.dbmaint_partition_sets AS o
+                         WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = o.parent)
+                           FOR UPDATE SKIP LOCKED);
     INSERT INTO @extschema@.dbmaint_partition_sets AS s (parent, time_zone, epoch, period)
     VALUES ($1, $2, $3, $4)
         ON CONFLICT ON CONSTRAINT dbmaint_partition_sets_pkey DO UPDATE

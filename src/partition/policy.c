@@ -53,7 +53,9 @@ policy_key_indexed(const PartitionSet *set)
 	{
 		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
 
+		/* a partial one cannot say which value is the greatest */
 		if (index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+			heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, NULL) &&
 			index->rd_index->indkey.values[0] == set->column)
 			found = true;
 		index_close(index, AccessShareLock);

@@ -88,9 +88,11 @@ RETURNS boolean
 LANGUAGE sql VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- those of tables that were dropped meanwhile
+    -- those of tables that were dropped meanwhile, unless somebody else deletes them just now
     DELETE FROM @extschema@.dbmaint_partition_policies AS p
-     WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = p.parent);
+     WHERE p.parent IN (SELECT o.parent FROM @extschema@.dbmaint_partition_policies AS o
+                         WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = o.parent)
+                           FOR UPDATE SKIP LOCKED);
     INSERT INTO @extschema@.dbmaint_partition_policies AS p
            (parent, premake, keep, keep_values, default_rows, fill_gaps, detach_only, move_to_schema, enabled)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -221,19 +223,24 @@ DECLARE
 BEGIN
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_job_queue'::name);
     FOR work IN SELECT w.* FROM @extschema@.dbmaint_partition_work(dbmaint_queue_partition_jobs.at) AS w LOOP
-        -- first what is missing, then what is too old
-        job_kind := CASE WHEN work.missing > 0 THEN 'partition_create'
-                         WHEN work.expired > 0 OR work.left_over THEN 'partition_drop' END;
-        IF job_kind IS NULL THEN
+        -- one that waits or runs is enough
+        IF EXISTS (SELECT FROM @extschema@.dbmaint_job_queue AS q
+                    WHERE q.database_oid = here AND q.target_oid = work.parent
+                      AND q.kind IN ('partition_create', 'partition_drop')) THEN
             CONTINUE;
         END IF;
-        -- one that waits or runs is enough, and what failed gets a pause
-        IF EXISTS (SELECT FROM @extschema@.dbmaint_job_queue AS q
-                    WHERE q.database_oid = here AND q.target_oid = work.parent AND q.kind = job_kind)
-           OR EXISTS (SELECT FROM @extschema@.dbmaint_job_attempts AS a
-                       WHERE a.database_oid = here AND a.target_oid = work.parent AND a.kind = job_kind
-                         AND a.ended_at > dbmaint_queue_partition_jobs.at - CASE a.state WHEN 'done' THEN interval '2 minutes' ELSE interval '15 minutes' END
-                         AND a.ended_at <= dbmaint_queue_partition_jobs.at) THEN
+        -- first what is missing, then what is too old; what was tried gets a
+        -- pause, in which the other has its turn
+        SELECT k.kind INTO job_kind
+          FROM (VALUES (1, 'partition_create', work.missing > 0),
+                       (2, 'partition_drop', work.expired > 0 OR work.left_over)) AS k(place, kind, wanted)
+         WHERE k.wanted
+           AND NOT EXISTS (SELECT FROM @extschema@.dbmaint_job_attempts AS a
+                            WHERE a.database_oid = here AND a.target_oid = work.parent AND a.kind = k.kind
+                              AND a.ended_at > dbmaint_queue_partition_jobs.at - CASE a.state WHEN 'done' THEN interval '2 minutes' ELSE interval '15 minutes' END
+                              AND a.ended_at <= dbmaint_queue_partition_jobs.at)
+         ORDER BY k.place LIMIT 1;
+        IF job_kind IS NULL THEN
             CONTINUE;
         END IF;
         BEGIN
@@ -321,7 +328,7 @@ BEGIN
           JOIN pg_namespace AS s ON s.oid = c.relnamespace
           LEFT JOIN @extschema@.dbmaint_partition_policies AS p ON p.parent = c.oid
          CROSS JOIN LATERAL @extschema@.dbmaint_partition_facts(c.oid, p.premake, p.keep, p.keep_values, p.fill_gaps, dbmaint_partition_health.at) AS f
-         WHERE t.partstrat = 'r' AND NOT c.relispartition AND c.relpersistence <> 't'
+         WHERE t.partstrat = 'r' AND (NOT c.relispartition OR p.parent IS NOT NULL) AND c.relpersistence <> 't'
          ORDER BY 2
     LOOP
         parent_table := row.name;
@@ -367,10 +374,12 @@ BEGIN
         last_error_at := NULL;
         SELECT a.message, a.ended_at INTO last_error, last_error_at
           FROM @extschema@.dbmaint_job_attempts AS a
-         WHERE a.database_oid = here AND a.target_oid = row.oid
-           AND a.kind IN ('partition_create', 'partition_drop') AND a.state IN ('failed', 'skipped', 'interrupted')
+         WHERE a.database_oid = here
+           AND (a.target_oid = row.oid AND a.kind IN ('partition_create', 'partition_drop')
+                OR a.target_oid = row.default_partition AND a.kind = 'partition_split')
+           AND a.state IN ('failed', 'skipped', 'interrupted')
            AND NOT EXISTS (SELECT FROM @extschema@.dbmaint_job_attempts AS b
-                            WHERE b.database_oid = here AND b.target_oid = row.oid AND b.kind = a.kind
+                            WHERE b.database_oid = here AND b.target_oid = a.target_oid AND b.kind = a.kind
                               AND b.state = 'done' AND b.ended_at > a.ended_at)
          ORDER BY a.ended_at DESC LIMIT 1;
 

@@ -74,9 +74,14 @@ find_holder(Oid relation, LOCKMODE mode, double *age_ms)
 	for (int i = 0; i < count; i++)
 	{
 		PgBackendStatus *status = virtual_transaction_status(&holders[i]);
-		TimestampTz since = status->st_xact_start_timestamp;
-		double		age = since == 0 ? 0 : (now - since) / 1000.0;
+		TimestampTz since;
+		double		age;
 
+		/* one that was prepared has no process, and lasts */
+		if (status == NULL)
+			continue;
+		since = status->st_xact_start_timestamp;
+		age = since == 0 ? 0 : (now - since) / 1000.0;
 		if (pid == 0 || age > *age_ms)
 		{
 			pid = status->st_procpid;

@@ -75,6 +75,9 @@ extern PoolReading *pool_readings(Console *console, int *count);
  */
 extern void pool_store(Collection *collection, Console *console);
 
+/* All pools that there are were added; none, where it is not to be read. */
+extern void pool_complete(Collection *collection);
+
 /*
  * A name or value from PgBouncer as a text of this database's encoding, cut to
  * 255 bytes; what is not valid in it becomes question marks.

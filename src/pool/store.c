@@ -208,8 +208,8 @@ add_series(Collection *collection, const PoolReading *pool, const char *name)
 			   pool_exhausted(pool, &exhausted) ? exhausted : NAN);
 }
 
-static void
-complete_series(Collection *collection)
+void
+pool_complete(Collection *collection)
 {
 	static const SeriesId all[] = {
 		SERIES_pool_efficiency, SERIES_server_utilization, SERIES_cl_active,
@@ -248,7 +248,7 @@ pool_store(Collection *collection, Console *console)
 		texts[2][i] = pool_text(readings[i].mode == NULL ? "" : readings[i].mode);
 		add_series(collection, &readings[i], pool_name(&readings[i]));
 	}
-	complete_series(collection);
+	pool_complete(collection);
 
 	types[n] = TIMESTAMPTZOID;
 	values[n++] = TimestampTzGetDatum(collection->at);

@@ -43,6 +43,11 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = format('Order them by one of %s.', array_to_string(orders, ', '));
     END IF;
+    IF max_rows < 0 THEN
+        RAISE EXCEPTION 'max_rows must not be negative'
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'NULL stands for all rows.';
+    END IF;
 
     RETURN QUERY
     SELECT k.query_id, k.query, d.datname, u.rolname, k.toplevel, t.calls,
@@ -175,10 +180,10 @@ BEGIN
                   HINT = 'For example: ''before the release''.';
     END IF;
     SELECT * INTO totals FROM @extschema@.dbmaint_pack_totals($2, $3);
-    IF $1 IS NULL OR totals.observed_hours IS NULL THEN
+    IF coalesce(btrim($1), '') = '' OR totals.observed_hours IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'invalid_parameter_value',
-            MESSAGE = CASE WHEN $1 IS NULL THEN 'a baseline needs a name'
+            MESSAGE = CASE WHEN coalesce(btrim($1), '') = '' THEN 'a baseline needs a name'
                            ELSE 'there is no snapshot of statements in the range' END,
             HINT = 'For example: dbmaint_set_baseline(''before the release'', now() - interval ''1 day'', now()).';
     END IF;

@@ -70,6 +70,7 @@ typedef struct Launcher
 	int			capacity;		/* children that there were then */
 	bool		warned_slots;
 	bool		warned_memory;
+	char		warned_home[NAMEDATALEN];	/* a home database that is none */
 } Launcher;
 
 static void
@@ -199,6 +200,7 @@ prune_slots(Launcher *launcher)
 		{
 			bool		errands = dismiss_errands(slot, wake);
 
+			slot->allowed_at = 0;
 			if (slot->pid != 0)
 			{
 				slot->leave = true;
@@ -228,6 +230,20 @@ prune_slots(Launcher *launcher)
 }
 
 /*
+ * Keeps since when the database's sampler is to run, so that nobody calls it
+ * late for the time before.  The caller holds the lock.
+ */
+static void
+note_allowed(DatabaseSlot *slot, TimestampTz now)
+{
+	if (slot->state == DATABASE_ABSENT || leave_wanted(slot->database_oid))
+		slot->allowed_at = 0;
+	/* of the future: the clock was set back */
+	else if (slot->allowed_at == 0 || slot->allowed_at > now)
+		slot->allowed_at = now;
+}
+
+/*
  * When the database's sampler should start: DT_NOEND if it should not.  A new
  * database gets its slot here.
  */
@@ -237,13 +253,12 @@ sampler_time(Launcher *launcher, Oid database_oid, TimestampTz now)
 	DatabaseSlot *slot;
 	TimestampTz due = now;
 
-	if (has_child(launcher, database_oid, SAMPLER))
-		return DT_NOEND;
-
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	slot = shared_slot_claim(database_oid);
-	if (slot == NULL || slot->pid != 0 || slot->state == DATABASE_ABSENT ||
-		leave_wanted(database_oid))
+	if (slot != NULL)
+		note_allowed(slot, now);
+	if (slot == NULL || slot->pid != 0 || slot->allowed_at == 0 ||
+		has_child(launcher, database_oid, SAMPLER))
 		due = DT_NOEND;
 	else if (slot->state == DATABASE_FAILING)
 		due = slot->retry_at;
@@ -514,10 +529,34 @@ launcher_wait(TimestampTz until, uint32 wait_event)
 	CHECK_FOR_INTERRUPTS();
 }
 
+/* Says once that what concerns the server has nobody to read it. */
+static void
+check_home(Launcher *launcher)
+{
+	const DatabaseList *databases = &launcher->databases;
+	bool		found = !setting_enabled || setting_home_database[0] == '\0';
+
+	for (int i = 0; i < databases->wanted_count && !found; i++)
+		found = strcmp(NameStr(databases->wanted[i].name), setting_home_database) == 0;
+	if (found)
+		launcher->warned_home[0] = '\0';
+	else if (strcmp(launcher->warned_home, setting_home_database) != 0)
+	{
+		strlcpy(launcher->warned_home, setting_home_database, NAMEDATALEN);
+		ereport(WARNING,
+				(errcode(ERRCODE_UNDEFINED_DATABASE),
+				 errmsg("dbmaint.home_database names \"%s\", which is no database that is sampled",
+						setting_home_database),
+				 errdetail("Nobody reads what concerns the whole server, and no alert on it fires."),
+				 errhint("Name a database that is sampled, or none for the first one, and reload.")));
+	}
+}
+
 static void
 scan(Launcher *launcher)
 {
 	databases_scan(&launcher->databases);
+	check_home(launcher);
 	launcher->candidates =
 		MemoryContextAlloc(launcher->databases.context, sizeof(Candidate) *
 						   CHILD_KINDS * Max(launcher->databases.wanted_count, 1));

@@ -12,6 +12,7 @@
 #include "access/xact.h"
 #include "alert/alert.h"
 #include "collect/series.h"
+#include "commands/dbcommands.h"
 #include "history/history.h"
 #include "mb/pg_wchar.h"
 #include "portability/instr_time.h"
@@ -47,25 +48,38 @@ typedef struct Round
 	int64		expired;
 } Round;
 
-/* Is this the database whose sampler reads what concerns the server? */
+/* Does the database's sampler read anything?  The caller holds the lock. */
 static bool
-is_home(void)
+is_sampled(Oid database_oid)
 {
-	bool		home;
+	const DatabaseSlot *slot = OidIsValid(database_oid) ?
+	shared_slot_find(database_oid) : NULL;
 
-	if (setting_home_database != NULL && setting_home_database[0] != '\0')
-	{
-		char	   *name = get_database_name(MyDatabaseId);
+	return slot != NULL && slot->last_round_at != 0 &&
+		slot->state != DATABASE_ABSENT;
+}
 
-		return name != NULL && strcmp(name, setting_home_database) == 0;
-	}
+/*
+ * Is this the database whose sampler reads what concerns the server, or is
+ * another one?  Neither, where the setting names what is not sampled.
+ */
+static void
+find_home(Round *round)
+{
+	bool		named = setting_home_database != NULL &&
+	setting_home_database[0] != '\0';
+	Oid			home = named ? get_database_oid(setting_home_database, true) :
+	InvalidOid;
 
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
-	if (!OidIsValid(shared_state->home_database))
+	if (!named && !OidIsValid(shared_state->home_database))
 		shared_state->home_database = MyDatabaseId;
-	home = shared_state->home_database == MyDatabaseId;
+	if (!named)
+		home = shared_state->home_database;
+	round->home = home == MyDatabaseId;
+	round->collection.home = round->home;
+	round->collection.elsewhere = !round->home && is_sampled(home);
 	LWLockRelease(shared_state->lock);
-	return home;
 }
 
 static void
@@ -83,8 +97,7 @@ step_prepare(void *arg)
 					 errmsg("extension version %s does not match version %s of the library",
 							round->extension.version, DBMAINT_VERSION),
 					 errhint("Run ALTER EXTENSION dbmaint UPDATE, or restart the server.")));
-		round->home = is_home();
-		round->collection.home = round->home;
+		find_home(round);
 		round->collection.schema = round->extension.schema;
 	}
 	MemoryContextSwitchTo(old);
@@ -142,17 +155,24 @@ step_probe(void *arg)
 		errand_want(MyDatabaseId, round->errand);
 }
 
-/* Notes an error in the slot; a worker has nobody to tell but the log. */
+/* Copies a message to the slot, as far as there is room. */
 static void
-note_error(DatabaseSlot *slot, const char *message)
+copy_message(char *copy, const char *message)
 {
 	int			length = pg_mbcliplen(message, strlen(message),
 									  LAST_ERROR_LENGTH - 1);
 
+	memcpy(copy, message, length);
+	copy[length] = '\0';
+}
+
+/* Notes an error in the slot; a worker has nobody to tell but the log. */
+static void
+note_error(DatabaseSlot *slot, const char *message)
+{
 	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
 	slot->errors++;
-	memcpy(slot->last_error, message, length);
-	slot->last_error[length] = '\0';
+	copy_message(slot->last_error, message);
 	LWLockRelease(shared_state->lock);
 
 	if (AmBackgroundWorkerProcess())
@@ -270,10 +290,15 @@ run_collectors(Round *round, RoundReport *report)
 		int64		missed = 0;
 
 		/* what concerns the server is due at home alone, which may move */
-		if ((collectors[c].scope == METRIC_CLUSTER && !round->home) ||
-			collector_demand(c) == DEMAND_NONE)
+		if (collectors[c].scope == METRIC_CLUSTER && !round->home)
 		{
 			slot->last_due[c] = 0;
+			continue;
+		}
+		if (collector_demand(c) == DEMAND_NONE)
+		{
+			slot->last_due[c] = 0;
+			collector_retire(&round->collection, c);
 			continue;
 		}
 		if (!collector_due(round, c, &due, &missed))
@@ -409,6 +434,7 @@ run_alerts(Round *round, RoundReport *report)
 	slot->alert_pending = alerts.pending;
 	slot->alert_firing = alerts.firing;
 	slot->alert_judged_ms = alerts.judged_ms;
+	copy_message(slot->alert_failure, alerts.broken != NULL ? alerts.broken : "");
 	LWLockRelease(shared_state->lock);
 }
 

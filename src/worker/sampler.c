@@ -52,6 +52,8 @@ sampler_detach(int code, Datum arg)
 		my_slot->pid = 0;
 		my_slot->leave = false;
 		my_slot->state = exit_state;
+		if (exit_state == DATABASE_ABSENT)
+			my_slot->allowed_at = 0;
 		/* the extension may have come while we were on our way out */
 		if (exit_state == DATABASE_ABSENT && my_slot->changes != seen_changes)
 			my_slot->state = DATABASE_UNKNOWN;

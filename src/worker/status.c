@@ -244,8 +244,9 @@ dbmaint_alerting(PG_FUNCTION_ARGS)
 {
 	TupleDesc	columns;
 	DatabaseSlot *slot;
-	Datum		values[6] = {0};
-	bool		nulls[6];
+	Datum		values[7] = {0};
+	bool		nulls[7];
+	char		failure[LAST_ERROR_LENGTH] = "";
 
 	if (get_call_result_type(fcinfo, NULL, &columns) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
@@ -263,9 +264,12 @@ dbmaint_alerting(PG_FUNCTION_ARGS)
 			values[4] = Int32GetDatum(slot->alert_firing);
 			values[5] = Float8GetDatum(slot->alert_judged_ms);
 			memset(nulls, false, sizeof(nulls));
+			strlcpy(failure, slot->alert_failure, sizeof(failure));
 		}
 		LWLockRelease(shared_state->lock);
 	}
+	values[6] = message_datum(failure);
+	nulls[6] = failure[0] == '\0';
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(columns),
 													  values, nulls)));
 }

@@ -193,6 +193,20 @@ $node->safe_psql('postgres', 'DROP INDEX twice_id;');
 	leave($builder, $reader);
 	$node->safe_psql('postgres', 'DROP TABLE twice');
 }
+{
+	# the new indexes of the table and of its TOAST table are there at once
+	$node->safe_psql('postgres', 'CREATE TABLE toasted (id int PRIMARY KEY, note text)');
+	my $reader = session('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT * FROM toasted;');
+	$node->poll_query_until('postgres', "SELECT count(*) = 1 FROM pg_stat_activity WHERE state = 'idle in transaction'");
+	my $builder = session('REINDEX TABLE CONCURRENTLY toasted;');
+	$node->poll_query_until('postgres',
+		"SELECT phase = 'waiting for old snapshots' FROM pg_stat_progress_create_index");
+	is( $node->safe_psql('postgres',
+			'SELECT (SELECT count(*) FROM pg_index WHERE NOT indisvalid), status FROM dbmaint_check_invalid_indexes()'),
+		'2|ok', "nor is that of a TOAST table while the table's indexes are rebuilt");
+	leave($builder, $reader);
+	$node->safe_psql('postgres', 'DROP TABLE toasted');
+}
 
 $node->safe_psql('postgres',
 	'CREATE TABLE dead (id int); INSERT INTO dead SELECT generate_series(1, 3000); DELETE FROM dead WHERE id <= 1500;');

@@ -235,6 +235,43 @@ is($node->safe_psql('postgres', qq{
 		 WHERE s.relname ~ '^p[012]\$'}),
 	'3|3', 'increases under load add up to what the server says');
 
+# ---- an index that REINDEX CONCURRENTLY makes anew, seen before and after it has
+# the old one's name and counters
+$node->safe_psql('postgres', q{
+	CREATE TABLE rebuilt (id int PRIMARY KEY, v int);
+	INSERT INTO rebuilt SELECT i, i FROM generate_series(1, 2000) AS i;
+	CREATE INDEX rebuilt_v ON rebuilt (v);
+	ANALYZE rebuilt;
+	SELECT pg_stat_force_next_flush();
+});
+is(snapshot(), $ok, 'an index is there');
+sub scan_rebuilt
+{
+	my ($times) = @_;
+	$node->safe_psql('postgres', 'SET enable_seqscan = off;' . 'SELECT count(id) FROM rebuilt WHERE v = 5;' x $times . 'SELECT pg_stat_force_next_flush()');
+	return;
+}
+scan_rebuilt(30);
+is(snapshot(), $ok, 'and is used');
+my $writer = session($node, 'postgres', 'BEGIN; INSERT INTO rebuilt VALUES (0, 0)');
+my $reader = session($node, 'postgres', 'BEGIN; SELECT count(*) FROM rebuilt');
+my $rebuild = IPC::Run::start([ 'psql', '-XqAt', '-d', $node->connstr('postgres'), '-c', 'REINDEX INDEX CONCURRENTLY rebuilt_v' ], '>', \my $rebuild_out, '2>', \my $rebuild_err);
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_progress_create_index WHERE phase = 'waiting for writers before build'}), 'the new one is there');
+scan_rebuilt(2);
+is(snapshot(), $ok, 'a snapshot while it is built');
+leave($writer);
+ok($node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_stat_progress_create_index WHERE phase LIKE 'waiting for readers before marking dead'}), 'it has the name');
+scan_rebuilt(3);
+is(snapshot(), $ok, 'a snapshot beside the old one');
+leave($reader);
+$rebuild->finish;
+scan_rebuilt(4);
+is(snapshot(), $ok, 'and one after it');
+is($node->safe_psql('postgres', q{SELECT string_agg(idx_scan::text, ' ' ORDER BY taken_at, idx_scan) FROM dbmaint_index_history WHERE idx_scan > 0 AND tablename = 'rebuilt' AND indexname LIKE 'rebuilt_v%'}),
+	'30 2 3 4', 'each scan counts once');
+is($node->safe_psql('postgres', q{SELECT sum(grown_bytes) <= pg_relation_size('rebuilt_v') FROM dbmaint_index_history WHERE tablename = 'rebuilt' AND indexname LIKE 'rebuilt_v%' AND taken_at > (SELECT min(taken_at) FROM dbmaint_index_history WHERE tablename = 'rebuilt')}),
+	't', 'and its size, too');
+
 # ---- two sessions that take a snapshot at the same time do not count twice
 is($node->safe_psql('postgres', q{SELECT count(*) FROM (SELECT taken_at FROM dbmaint_table_snapshots GROUP BY 1 HAVING count(*) > 1) AS d}),
 	'0', 'one snapshot a time');

@@ -212,6 +212,14 @@ $bouncer->signal('CONT');
 end_clients('worker');
 exhausted('resolved', 'and resolves when nobody waits any more');
 
+# A pooler that is no longer to be read has no pools that could be in trouble.
+client('worker', 'small') foreach 1 .. 5;
+exhausted('firing', 'exhausted again');
+$node->safe_psql('postgres', q{ALTER SYSTEM SET dbmaint.pgbouncer_conninfo = ''});
+$node->reload;
+ok( $node->poll_query_until('postgres', q{SELECT resolved_because = 'gone' FROM dbmaint_incidents
+	WHERE metric = 'pool_exhausted' ORDER BY incident_id DESC LIMIT 1}), 'which is gone where PgBouncer is no longer read');
+
 $bouncer->stop;
 $node->stop('fast');
 unlike(slurp_file($node->logfile), qr/TRAP|PANIC|terminated by signal/, 'nothing crashed');

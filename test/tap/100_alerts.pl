@@ -55,29 +55,29 @@ sub feed
 ok(sampled_again($node, 'postgres', 2), 'the server is sampled');
 
 # From the first reading past a sustained threshold to the queued row.
-query("SELECT dbmaint_set_rule('maxwait_ms', 'critical', '>', 100, '3 seconds', options => '{\"resolve_after\": \"1 second\"}')");
-feed('maxwait_ms', 'app', 500);
+query("SELECT dbmaint_set_rule('replication_lag_ms', 'critical', '>', 100, '3 seconds', options => '{\"resolve_after\": \"1 second\"}')");
+feed('replication_lag_ms', 'app', 500);
 until_true("SELECT count(*) = 1 FROM told WHERE kind = 'trigger'", 'an alert fires');
-my $lasted = query("SELECT extract(epoch FROM fired_at - since_at) FROM dbmaint_incidents WHERE metric = 'maxwait_ms'");
+my $lasted = query("SELECT extract(epoch FROM fired_at - since_at) FROM dbmaint_incidents WHERE metric = 'replication_lag_ms'");
 ok($lasted >= 3 && $lasted < 5, "after what it had to last, $lasted s");
 my $latency = query("SELECT extract(epoch FROM max(noted_at - at)) FROM told");
 cmp_ok($latency, '<', 1, "its notification is queued $latency s after the round began");
 my $state = query("SELECT state || ' ' || severity FROM dbmaint_alerts()");
 is($state, 'firing critical', 'dbmaint_alerts() has it');
-feed('maxwait_ms', 'app', 5);
+feed('replication_lag_ms', 'app', 5);
 until_true("SELECT count(*) = 1 FROM told WHERE kind = 'resolve'", 'and it resolves');
 
 # A rule that is changed by plain SQL, in the next round.
-feed('cl_waiting', 'app', 7);
+feed('slot_retained_bytes', 'app', 7);
 my $rounds = query("SELECT rounds FROM dbmaint_status() WHERE process = 'sampler'");
-query("INSERT INTO dbmaint_alert_rules (metric, severity, comparison, threshold) VALUES ('cl_waiting', 'warning', '>', 5)");
-until_true("SELECT state = 'firing' FROM dbmaint_incidents WHERE metric = 'cl_waiting'", 'an inserted rule fires');
-query("UPDATE dbmaint_alert_rules SET threshold = 50 WHERE metric = 'cl_waiting'");
-query("UPDATE dbmaint_alert_rules SET resolve_after = '0' WHERE metric = 'cl_waiting'");
-until_true("SELECT state = 'resolved' FROM dbmaint_incidents WHERE metric = 'cl_waiting'", 'an updated one resolves');
+query("INSERT INTO dbmaint_alert_rules (metric, severity, comparison, threshold) VALUES ('slot_retained_bytes', 'warning', '>', 5)");
+until_true("SELECT state = 'firing' FROM dbmaint_incidents WHERE metric = 'slot_retained_bytes'", 'an inserted rule fires');
+query("UPDATE dbmaint_alert_rules SET threshold = 50 WHERE metric = 'slot_retained_bytes'");
+query("UPDATE dbmaint_alert_rules SET resolve_after = '0' WHERE metric = 'slot_retained_bytes'");
+until_true("SELECT state = 'resolved' FROM dbmaint_incidents WHERE metric = 'slot_retained_bytes'", 'an updated one resolves');
 $rounds = query("SELECT rounds FROM dbmaint_status() WHERE process = 'sampler'") - $rounds;
 cmp_ok($rounds, '<', 30, "without the minute after which rules are read anyhow ($rounds rounds)");
-query("DELETE FROM dbmaint_alert_rules WHERE metric = 'cl_waiting'; DELETE FROM live");
+query("DELETE FROM dbmaint_alert_rules WHERE metric = 'slot_retained_bytes'; DELETE FROM live");
 
 # A silence, and its end, are seen at once as well.
 query("SELECT dbmaint_silence('slot_lost', '*', now() + interval '1 hour', 'test')");
@@ -97,9 +97,9 @@ sub goes_on
 	my ($what, $crash) = @_;
 	my $pending = 'p' . ++$number;
 
-	query("DELETE FROM dbmaint_alert_rules WHERE metric = 'maxwait_ms'");
-	query("SELECT dbmaint_set_rule('maxwait_ms', 'critical', '>', 100, '12 seconds', '$pending', '{\"resolve_after\": \"0\"}')");
-	feed('maxwait_ms', $pending, 500);
+	query("DELETE FROM dbmaint_alert_rules WHERE metric = 'replication_lag_ms'");
+	query("SELECT dbmaint_set_rule('replication_lag_ms', 'critical', '>', 100, '12 seconds', '$pending', '{\"resolve_after\": \"0\"}')");
+	feed('replication_lag_ms', $pending, 500);
 	until_true("SELECT count(*) = 1 FROM dbmaint_incidents WHERE instance = '$pending' AND state = 'pending' AND since_at < now() - interval '4 seconds'",
 		"$what: one is pending, one fires");
 	my $firing = query("SELECT incident_id FROM dbmaint_incidents WHERE metric = 'slot_lost' AND state = 'firing'");
@@ -115,7 +115,7 @@ sub goes_on
 	cmp_ok($took, '<', 15 + $gap, "$what: without beginning anew ($took s, with a gap of $gap s)");
 	is(query("SELECT state FROM dbmaint_incidents WHERE incident_id = $firing"), 'firing', "$what: the other one still fires");
 	is(query("SELECT count(*) FROM told WHERE incident = $firing AND kind = 'trigger'"), 1, "$what: and was told once");
-	feed('maxwait_ms', $pending, 1);
+	feed('replication_lag_ms', $pending, 1);
 	until_true("SELECT state = 'resolved' FROM dbmaint_incidents WHERE incident_id = $id", "$what: and it resolves");
 	is(query("SELECT string_agg(kind, ',' ORDER BY noted_at) FROM told WHERE incident = $id"), 'trigger,resolve', "$what: told once each");
 	return;

@@ -135,6 +135,33 @@ ok($http->await('/by/rate', 20) == 20, '20 messages at 4 a second');
 cmp_ok(time - $began, '>', 4, 'take their time');
 cmp_ok(time - $began, '<', 12, 'and no more');
 
+# Far more at once than the notifier keeps track of, for channels whose
+# results come in the turn itself, while requests are under way to others.
+my $position = -s $node->logfile;
+add('busy');
+add("hung$_") foreach 1 .. 3;
+$http->behave("hung$_", 'hang') foreach 1 .. 3;
+sql($node, "SELECT dbmaint_add_channel('local$_', 'notify', 'local$_')") foreach 1 .. 4;
+# what is stored and no longer valid is a result at once, too
+sql($node, "SELECT dbmaint_add_channel('broken', 'webhook', '" . $http->url('by/broken') . "')");
+sql($node, q{UPDATE dbmaint_channel_secrets SET target = 'none' WHERE name = 'broken'});
+sql($node, q{SELECT dbmaint_put_notification(c, 10000 + i, 'trigger', '{"kind": "trigger", "severity": "warning"}'::jsonb || jsonb_build_object('dedup_key', i::text, 'incident', i), clock_timestamp())
+	FROM generate_series(1, 300) AS i, unnest('{local1,local2,local3,local4,log,notify}'::text[]) AS c;
+	SELECT dbmaint_put_notification(c, 10000 + i, 'trigger', '{"kind": "trigger", "severity": "warning"}'::jsonb || jsonb_build_object('dedup_key', i::text, 'incident', i), clock_timestamp())
+	FROM generate_series(1, 100) AS i, unnest('{busy,hung1,hung2,hung3,broken}'::text[]) AS c;
+	SELECT dbmaint_want_notifier()});
+ok(wait_for($node, "count(*) = 1800 FROM dbmaint_outbox WHERE channel IN ('local1', 'local2', 'local3', 'local4', 'log', 'notify') AND incident_id > 10000 AND state = 'sent'"), 'hundreds of local messages at once are sent, while others are under way');
+is(sql($node, q{SELECT max(n) - min(n) <= 64 FROM (SELECT count(*) FILTER (WHERE sent_at <= s.half) AS n
+	FROM dbmaint_outbox, (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY sent_at) AS half FROM dbmaint_outbox WHERE incident_id > 10000 AND channel ~ '^local') AS s
+	WHERE incident_id > 10000 AND channel ~ '^local' GROUP BY channel) AS x}), 't', 'no channel is far before the others');
+ok(wait_for($node, "count(*) = 100 FROM dbmaint_outbox WHERE channel = 'busy' AND state = 'sent'"), 'so are those of a receiver');
+is(sql($node, "SELECT count(*) > 0 AND bool_and(state = 'queued') FROM dbmaint_outbox WHERE channel = 'broken'"), 't', 'what cannot be sent waits');
+unlike(slurp_file($node->logfile, $position), qr/terminated by signal|more results/, 'and the server goes on');
+sql($node, "UPDATE dbmaint_outbox SET queued_at = queued_at - interval '10 min' WHERE channel = 'broken'");
+like(sql($node, "SELECT status || ' ' || detail FROM dbmaint_health() WHERE check_name = 'alerts'"),
+	qr/^(?:warning|critical|emergency) .*Notifications wait for more than 5 minutes to be sent to broken: .*Last error: /, 'dbmaint_health() tells of what waits for long');
+sql($node, "SELECT dbmaint_drop_channel('$_')") foreach qw(busy broken), map({ "local$_" } 1 .. 4), map({ "hung$_" } 1 .. 3);
+
 # Turned off and on, changed in flight, the setting withdrawn.
 add('off');
 sql($node, "SELECT dbmaint_enable_channel('off', false)");

@@ -43,9 +43,17 @@ foreach my $round (1 .. 3)
 }
 sql($node, 'CREATE DATABASE other');
 ok(hang_in('other'), 'another one');
+# an alert that fires meanwhile has its end told by the key of its beginning
+my $incident = sql($node, q{INSERT INTO dbmaint_incidents (database_oid, metric, instance, state, severity, worst_severity, comparison, threshold,
+		since_at, updated_at, breaching_from, well_from, holding, flaps, ended_at, fired_at)
+	SELECT d.oid, 'maxwait_ms', 'app', 'firing', 'critical', 'critical', '>', 1, now(), now(), '{NULL,NULL,NULL}', '{NULL,NULL,NULL}', '{f,t,f}', '{0,0,0}', '{NULL,NULL,NULL}', now()
+	  FROM pg_database AS d WHERE d.datname = current_database() RETURNING incident_id}, 'other');
+sql($node, "SELECT dbmaint_queue_notifications($incident, 'trigger', now())", 'other');
 quick('ALTER DATABASE RENAME', 'ALTER DATABASE other RENAME TO another');
 ok($node->poll_query_until('another', "SELECT count(*) > 1 FROM dbmaint_notifications WHERE channel = 'hang' AND outcome = 'retry'") || 1, 'what was under way is tried again');
-is(sql($node, "SELECT bool_and(outcome IN ('retry', 'interrupted')) FROM dbmaint_notifications WHERE outcome IS NOT NULL", 'another'), 't', 'and its attempts are on record');
+is(sql($node, "SELECT bool_and(outcome IN ('retry', 'interrupted')) FROM dbmaint_notifications WHERE channel = 'hang' AND outcome IS NOT NULL", 'another'), 't', 'and its attempts are on record');
+sql($node, "SELECT dbmaint_queue_notifications($incident, 'resolve', now())", 'another');
+is(sql($node, "SELECT string_agg(DISTINCT kind, ' ') || count(DISTINCT order_key) FROM dbmaint_outbox WHERE incident_id = $incident", 'another'), 'resolve trigger1', 'an alert has one key, whatever the database is called');
 quick('CREATE DATABASE TEMPLATE', 'CREATE DATABASE copy TEMPLATE another');
 is(sql($node, "SELECT problem IS NOT NULL FROM dbmaint_channels WHERE name = 'hang'", 'copy'), 't', 'the copy does not know the target');
 is(sql($node, 'SELECT count(*) FROM dbmaint_due_channels(now())', 'copy'), '0', 'and has nothing to send');

@@ -97,7 +97,7 @@ unlike(Receiver::bytes($request), qr/count\(note\)/, 'without the text of a stat
 my ($with_texts) = $http->await('/by/texts', 1);
 like(Receiver::body($with_texts)->{texts}{$query_id} // '', qr/^SELECT count\(note\) FROM orders/, 'which goes to the channel that says so');
 is($message->{server}{database}, 'postgres', 'which server and database');
-like($message->{dedup_key}, qr{^dbmaint/\d+/postgres/response_time_ms/$}, 'a stable key');
+like($message->{dedup_key}, qr{^dbmaint/\d+/\d+/response_time_ms/$}, 'a stable key');
 
 # From the reading that made the two seconds full to the receiver's clock.
 my $fired = query("SELECT extract(epoch FROM fired_at) FROM dbmaint_incidents WHERE incident_id = $incident");
@@ -125,9 +125,9 @@ query(q{
 	CREATE FUNCTION dbmaint_signals(at timestamptz, home boolean, OUT metric text, OUT instance text, OUT value float8)
 	RETURNS SETOF record LANGUAGE sql AS 'SELECT l.metric, l.instance, l.value FROM public.live AS l';
 	COMMIT;
-	SELECT dbmaint_set_rule('maxwait_ms', 'warning', '>', 100, '0', options => '{"resolve_after": "0", "remind_every": "10 minutes", "escalate_after": "15 minutes"}');
-	SELECT dbmaint_set_rule('maxwait_ms', 'critical', '>', 200, '0', options => '{"resolve_after": "0", "remind_every": "10 minutes", "escalate_after": "15 minutes"}');
-	SELECT dbmaint_set_rule('maxwait_ms', 'emergency', '>', 300, '0', options => '{"resolve_after": "0", "remind_every": "10 minutes", "escalate_after": "15 minutes"}');
+	SELECT dbmaint_set_rule('replication_lag_ms', 'warning', '>', 100, '0', options => '{"resolve_after": "0", "remind_every": "10 minutes", "escalate_after": "15 minutes"}');
+	SELECT dbmaint_set_rule('replication_lag_ms', 'critical', '>', 200, '0', options => '{"resolve_after": "0", "remind_every": "10 minutes", "escalate_after": "15 minutes"}');
+	SELECT dbmaint_set_rule('replication_lag_ms', 'emergency', '>', 300, '0', options => '{"resolve_after": "0", "remind_every": "10 minutes", "escalate_after": "15 minutes"}');
 });
 add_channel('second', 'warning', '{"escalation_level": 2}');
 add_channel('third', 'warning', '{"escalation_level": 3}');
@@ -135,7 +135,7 @@ add_channel('third', 'warning', '{"escalation_level": 3}');
 sub feed
 {
 	my ($instance, $value) = @_;
-	query("BEGIN; DELETE FROM live WHERE instance = '$instance'; INSERT INTO live VALUES ('maxwait_ms', '$instance', $value); COMMIT");
+	query("BEGIN; DELETE FROM live WHERE instance = '$instance'; INSERT INTO live VALUES ('replication_lag_ms', '$instance', $value); COMMIT");
 	return;
 }
 
@@ -169,7 +169,7 @@ query("SELECT dbmaint_acknowledge_alert($id, 'on it')");
 await_told('third', $id, 'escalation acknowledge', 'somebody took it on');
 await_told('team', $id, 'trigger reminder escalation escalation acknowledge', 'which all hear');
 my ($taken) = grep { $_->{kind} eq 'acknowledge' } map { Receiver::body($_) } $http->requests('/by/team');
-like($taken->{summary}, qr/^ACKNOWLEDGED by \w+: maxwait_ms of a is 150 ms/, 'and who it is');
+like($taken->{summary}, qr/^ACKNOWLEDGED by \w+: replication_lag_ms of a is 150 ms/, 'and who it is');
 pass_time($id, 60);
 feed('a', 350);
 await_told('pager', $id, 'change', 'worse: the pager');
@@ -182,7 +182,7 @@ my $evil = qq~a"b\\c'd\r\nX-Evil: 1\r\n\r\n{{dedup_key}} <!here> "}, "event_acti
 add_channel('template', 'warning', '{"body": "{\"of\": \"<{{instance}}>\", \"alone\": {{instance}}, \"short\": \"{{short}}\", \"kind\": {{kind}}, \"incident\": {{incident}}}", "headers": {"X-Fixed": "1"}}');
 query(sprintf "SELECT dbmaint_add_channel('slack', 'slack', '%s', 'warning')", $http->url('by/slack'));
 query(sprintf "SELECT dbmaint_add_channel('pd', 'pagerduty', '0123456789abcdef0123456789abcdef', 'warning', '{\"url\": \"%s\"}')", $http->url('by/pd'));
-query("INSERT INTO live VALUES ('maxwait_ms', " . literal($evil) . ', 350)');
+query("INSERT INTO live VALUES ('replication_lag_ms', " . literal($evil) . ', 350)');
 my ($filled) = $http->await('/by/template', 1);
 is(Receiver::body($filled)->{alone}, $evil, 'a hostile name stays a name: in a template');
 is(Receiver::body($filled)->{of}, "<$evil>", 'in a string of it');
@@ -194,7 +194,7 @@ my ($hooked) = grep { Receiver::body($_)->{instance} eq $evil } $http->requests(
 is(scalar(grep { defined Receiver::header($_, 'X-Evil') } $filled, $slacked, $paged, $hooked), 0, 'and in no header');
 query("SELECT dbmaint_drop_channel(name) FROM dbmaint_channels WHERE name IN ('template', 'slack', 'pd')");
 
-query("SELECT dbmaint_silence('maxwait_ms', 'b', now() + interval '1 hour', 'test')");
+query("SELECT dbmaint_silence('replication_lag_ms', 'b', now() + interval '1 hour', 'test')");
 feed('b', 350);
 my $silenced = incident_of('b');
 ok(wait_for($node, "silenced FROM dbmaint_incidents WHERE incident_id = $silenced"), 'a silenced alert fires');
@@ -217,7 +217,7 @@ my %dies = (
 	'2 kill -9 of the sampler' => sub { kill_9($node, 'sampler') },
 	'3 an immediate stop' => sub { $node->stop('immediate'); $node->start; },
 	'4 a fast restart' => sub { $node->restart; });
-query("SELECT dbmaint_set_rule('maxwait_ms', 'warning', '>', 100, '0', options => '{\"resolve_after\": \"0\", \"remind_every\": null, \"escalate_after\": null}')");
+query("SELECT dbmaint_set_rule('replication_lag_ms', 'warning', '>', 100, '0', options => '{\"resolve_after\": \"0\", \"remind_every\": null, \"escalate_after\": null}')");
 my $round = 0;
 foreach my $what (sort keys %dies)
 {
@@ -226,7 +226,7 @@ foreach my $what (sort keys %dies)
 		my $last = query('SELECT coalesce(max(incident_id), 0) FROM dbmaint_incidents');
 		$round++;
 		$http->behave('team', $try == 1 ? 'ok' : 'slow:0.2');
-		query("INSERT INTO live SELECT 'maxwait_ms', 'r${round}_' || i, 150 FROM generate_series(1, 10) AS i");
+		query("INSERT INTO live SELECT 'replication_lag_ms', 'r${round}_' || i, 150 FROM generate_series(1, 10) AS i");
 		wait_for($node, "count(*) > 0 FROM dbmaint_incidents WHERE incident_id > $last AND state = 'firing'");
 		$dies{$what}->();
 		ok($node->poll_query_until('postgres', "SELECT count(*) = 10 FROM dbmaint_incidents WHERE incident_id > $last AND state = 'firing'"), "$what: ten fire");

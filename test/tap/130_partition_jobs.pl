@@ -127,6 +127,94 @@ like(value(q{SELECT status || ': ' || detail FROM dbmaint_health() WHERE check_n
 	'and so does the health check');
 
 #
+# A large default partition is scanned where nobody waits for it: one stray row
+# keeps its own partition from coming, and costs the others nothing.
+#
+make_months('stray', 0, 0, q{
+	CREATE TABLE stray_default PARTITION OF stray DEFAULT;
+	INSERT INTO stray SELECT '2000-01-01', 1 FROM generate_series(1, 50000);
+	INSERT INTO stray VALUES (date_trunc('month', now()) + interval '2 months 1 day', 2);
+	CREATE INDEX ON stray (at);
+	ANALYZE stray_default;
+});
+my $scans = value(q{SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'stray_default'});
+set_policy('stray', "4, default_rows => 'skip'");
+wait_for_partitions('stray', 5, 'partitions are made beside one that has rows in the default partition');
+wait_until(q{SELECT count(*) = 0 FROM dbmaint_jobs WHERE target = 'public.stray'}, 'the job is done');
+is(value(q{SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'stray_default'}) - $scans, 1, 'by one scan, which is that of VALIDATE');
+is(value(q{SELECT count(*) FROM pg_constraint WHERE conrelid = 'stray_default'::regclass AND contype = 'c'}), 0, 'no CHECK is left');
+
+# one by one, as rows are moved
+make_months('strays', 0, 0, q{
+	CREATE TABLE strays_default PARTITION OF strays DEFAULT;
+	INSERT INTO strays SELECT '2000-01-01', 1 FROM generate_series(1, 50000);
+	INSERT INTO strays VALUES (date_trunc('month', now()) + interval '2 months 1 day', 2);
+	CREATE INDEX ON strays (at);
+	ANALYZE strays_default;
+});
+$scans = value(q{SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'strays_default'});
+set_policy('strays', "4, default_rows => 'move'");
+wait_for_partitions('strays', 6, 'all are made where its rows are moved');
+wait_until(q{SELECT count(*) = 0 FROM dbmaint_jobs WHERE target = 'public.strays'}, 'the job is done');
+is(value(q{SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'strays_default'}) - $scans, 2, 'by one scan more, for the partition whose rows are moved');
+is(value(q{SELECT count(*) FROM pg_constraint WHERE conrelid = 'strays_default'::regclass AND contype = 'c'}), 0, 'no CHECK is left');
+is(value(q{SELECT count(*) FROM strays WHERE tableoid = 'strays_default'::regclass}), 50000, 'the row is moved');
+
+# Rows of now are never refused: the present is not made by a long scan.
+$node->append_conf('postgresql.conf', "dbmaint.max_lock_wait = 10ms\n");
+$node->reload;
+make_months('late', 1, 0, q{
+	CREATE TABLE late_default PARTITION OF late DEFAULT;
+	INSERT INTO late SELECT '2000-01-01', 1 FROM generate_series(1, 200000);
+	CREATE INDEX ON late (at);
+	ANALYZE late_default;
+});
+$node->safe_psql('postgres', q{
+	DO $$ BEGIN EXECUTE format('DROP TABLE late%s', to_char(now() AT TIME ZONE 'UTC', '_YYYY_MM')); END $$;
+	CREATE TABLE seen (definition text);
+	GRANT INSERT ON seen TO app;
+	CREATE FUNCTION see() RETURNS event_trigger LANGUAGE plpgsql AS $$
+	BEGIN
+		INSERT INTO public.seen SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass('public.late_default') AND conname ~ '^dbmaint_excluded';
+	END $$;
+	CREATE EVENT TRIGGER see ON ddl_command_end EXECUTE FUNCTION see();
+});
+set_policy('late', '3');
+wait_until(q{SELECT last_error ~ 'was skipped: default partition "late_default" of \d+ MB would be scanned under a lock' FROM dbmaint_partition_health() WHERE parent_table = 'public.late'},
+	'the present is left out beside a default partition that is long to scan');
+is(partitions('late'), 5, 'and those after it are there');
+is($node->safe_psql('postgres', q{
+		DROP EVENT TRIGGER see;
+		DO $$
+		DECLARE
+			condition text;
+			met boolean;
+		BEGIN
+			FOR condition IN SELECT regexp_replace(substr(definition, 6), ' NOT VALID$', '') FROM seen LOOP
+				EXECUTE 'SELECT ' || condition || ' FROM (SELECT now() AS at) AS r' INTO met;
+				IF NOT met THEN RAISE EXCEPTION 'refused: %', condition; END IF;
+			END LOOP;
+		END $$;
+		SELECT count(*) > 1 FROM seen;
+	}), 't', 'the CHECK did not refuse rows of now at any time');
+is(value(q{SET ROLE app; SELECT count(*) FROM create_future_partitions('late', 3) WHERE status = 'created'}), 1, 'who calls the function has the present, too');
+$node->append_conf('postgresql.conf', "dbmaint.max_lock_wait = 200ms\n");
+$node->reload;
+
+# Rows that are published are not moved.
+make_months('aired', 0, 0, q{
+	CREATE TABLE aired_default PARTITION OF aired DEFAULT;
+	INSERT INTO aired VALUES (date_trunc('month', now()) + interval '1 month 1 day', 1);
+});
+$node->safe_psql('postgres', 'SET client_min_messages = error; CREATE PUBLICATION aired FOR TABLE aired WITH (publish_via_partition_root)');
+set_policy('aired', "3, default_rows => 'move'");
+wait_until(q{SELECT last_error ~ 'was skipped: default partition "aired_default" holds 1 rows' FROM dbmaint_partition_health() WHERE parent_table = 'public.aired'},
+	'published rows are not moved');
+is(partitions('aired'), 4, 'and the other partitions are there');
+is(value('SELECT count(*) FROM aired_default'), 1, 'with the row where it was');
+$node->safe_psql('postgres', 'DROP PUBLICATION aired');
+
+#
 # A transaction that goes on: nobody waits behind a detach, and it comes to
 # its end with the transaction.
 #
@@ -153,6 +241,44 @@ make_months('bills', 4, 3, q{
 set_policy('bills', "3, interval '2 months'");
 wait_until(q{SELECT last_error ~ 'foreign key' FROM dbmaint_partition_health() WHERE parent_table = 'public.bills'}, 'rows that are referred to stay');
 is(value('SELECT count(*) FROM bills'), 1, 'all of them');
+
+#
+# What cannot go, or where it is to go, is not detached first; the others go.
+#
+make_months('seen', 4, 3);
+my $seen = value(q{SELECT min(partition_name) FROM dbmaint_partitions('seen')});
+value("SET ROLE app; CREATE VIEW on_seen AS SELECT * FROM $seen");
+set_policy('seen', "3, interval '2 months'");
+wait_for_partitions('seen', 7, 'a partition that a view is on stays, the next one goes');
+wait_until(qq{SELECT last_error LIKE 'cannot drop partition "seen%' AND last_error LIKE '%iew public.on_seen depends on it%' FROM dbmaint_partition_health() WHERE parent_table = 'public.seen'},
+	'which is told');
+is(value(qq{SELECT relispartition FROM pg_class WHERE oid = '$seen'::regclass}), 't', 'its rows are where they were');
+$node->safe_psql('postgres', 'CREATE SCHEMA closed');
+make_months('shut', 4, 3);
+set_policy('shut', "3, interval '2 months', move_to_schema => 'closed'");
+wait_until(q{SELECT last_error LIKE 'cannot move partition "shut%" to schema "closed"%' FROM dbmaint_partition_health() WHERE parent_table = 'public.shut'},
+	'nor is one moved where its owner may not put it');
+is(partitions('shut'), 8, 'all of them stay');
+make_months('strays', 4, 0, 'CREATE TABLE strays_default PARTITION OF strays DEFAULT;');
+$node->safe_psql('postgres', q{INSERT INTO strays VALUES (date_trunc('month', now()) + interval '1 month 1 day', 1)});
+set_policy('strays', "1, interval '2 months', default_rows => 'skip'");
+wait_for_partitions('strays', 4, 'what cannot be made does not keep the old ones');
+
+#
+# Locks of other tables are asked for as politely, and sets do not meet in the
+# notes of them.
+#
+my $writer = session($node, 'postgres', 'BEGIN; DELETE FROM lines WHERE id = -1');
+my (undef, undef, $waited) = $node->psql('postgres', q{SET ROLE app; SELECT drop_old_partitions('bills', 1, detach_only => true, lock_window => '600ms')});
+like($waited, qr/could not lock what is needed to retire partitions of "bills" within 600 ms/, 'the lock of a table that refers to it is tried for the window');
+leave($writer);
+make_months('brief', 1, 3);
+set_policy('brief', '3');
+value('SET ROLE app; DROP TABLE brief');
+my $other = session($node, 'postgres', q{SET ROLE app; BEGIN; SELECT dbmaint_set_partition_policy('kept', 3, interval '2 months', detach_only => true)});
+is(value(q{SET ROLE app; SET lock_timeout = '2s'; SELECT dbmaint_set_partition_policy('moved', 3, interval '2 months', move_to_schema => 'attic')}), '',
+	'the notes of tables that are gone are in nobody\'s way');
+leave($other);
 
 #
 # Somebody else's pending detach is reported, and left alone.

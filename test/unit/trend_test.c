@@ -198,6 +198,9 @@ test_normal_quantile(void)
 	CHECK(fabs(trend_normal_quantile(0.975) - 1.959964) < 5e-4, "%g", trend_normal_quantile(0.975));
 	CHECK(fabs(trend_normal_quantile(0.5)) < 5e-4, "%g", trend_normal_quantile(0.5));
 	CHECK(fabs(trend_normal_quantile(0.001) + 3.090232) < 5e-4, "%g", trend_normal_quantile(0.001));
+	/* the ends are far, and numbers */
+	CHECK(trend_normal_quantile(1) > 8 && trend_normal_quantile(1) < 40, "%g", trend_normal_quantile(1));
+	CHECK(trend_normal_quantile(0) < -8 && trend_normal_quantile(0) > -40, "%g", trend_normal_quantile(0));
 }
 
 static void
@@ -216,7 +219,7 @@ test_season(void)
 	/* what is missing, and what is wild, changes nothing */
 	y[3] = y[20] = NAN;
 	y[33] = 1e6;
-	CHECK(trend_fit_series(y, 70, 7, 0.95, room, &series), "no line");
+	CHECK(trend_fit_series(y, 70, 7, 12, 0.95, room, &series), "no line");
 	CHECK(series.period == 7 && series.points == 68, "period %d, points %d", series.period, series.points);
 	for (int i = 70; i < 90; i++)
 	{
@@ -230,20 +233,20 @@ test_season(void)
 		y[i] = i + 10 * (i % 24 < 8) + noise();
 	free(room);
 	room = room_for(504);
-	CHECK(trend_fit_series(y, 504, 168, 0.95, room, &series) && series.period == 24, "period %d", series.period);
+	CHECK(trend_fit_series(y, 504, 168, 12, 0.95, room, &series) && series.period == 24, "period %d", series.period);
 
 	/* hardly ever a season in noise, and none in a straight line */
 	for (int round = 0; round < 500; round++)
 	{
 		for (int i = 0; i < 70; i++)
 			y[i] = noise();
-		CHECK(trend_fit_series(y, 70, 7, 0.95, room, &series), "no line");
+		CHECK(trend_fit_series(y, 70, 7, 12, 0.95, room, &series), "no line");
 		believed += series.period != 0;
 	}
 	CHECK(believed < 50, "%d of 500", believed);
 	for (int i = 0; i < 70; i++)
 		y[i] = 7;
-	CHECK(trend_fit_series(y, 70, 7, 0.95, room, &series) && series.period == 0, "period %d", series.period);
+	CHECK(trend_fit_series(y, 70, 7, 12, 0.95, room, &series) && series.period == 0, "period %d", series.period);
 	trend_project(&series, 1000, &expected, &low, &high);
 	CHECK(expected == 7 && low == 7 && high == 7, "%g .. %g .. %g", low, expected, high);
 	free(room);
@@ -265,13 +268,125 @@ test_prediction(void)
 
 		for (int i = 0; i < 100; i++)
 			y[i] = 50 + 0.5 * i + 5 * noise();
-		CHECK(trend_fit_series(y, 100, 0, 0.9, room, &series), "no line");
+		CHECK(trend_fit_series(y, 100, 0, 12, 0.9, room, &series), "no line");
 		trend_project(&series, 110, &expected, &low, &high);
 		y[0] = 50 + 0.5 * 110 + 5 * noise();
 		held += low <= y[0] && y[0] <= high;
 		free(room);
 	}
 	CHECK(held > 870 && held < 950, "%d of 1000 at 90 %%", held);
+}
+
+static void
+fit_and_project(const double *values, int n, int period, int least, Series *series,
+				double *expected, double *low, double *high)
+{
+	double	   *room = room_for(n);
+
+	CHECK(trend_fit_series(values, n, period, least, 0.95, room, series), "no line");
+	trend_project(series, n, expected, low, high);
+	free(room);
+}
+
+/* A forecast begins where the series is now, and not at its median. */
+static void
+test_present(void)
+{
+	double		expected;
+	double		low;
+	double		high;
+	Series		series;
+
+	/* constant, then rising by one */
+	for (int i = 0; i < 90; i++)
+		y[i] = i < 60 ? 100 : 41 + i;
+	fit_and_project(y, 90, 0, 12, &series, &expected, &low, &high);
+	CHECK(expected == 131 && low == 131 && high == 131, "%g .. %g .. %g", low, expected, high);
+	CHECK(series.from >= 55 && series.from <= 65 && series.shift == 0, "from %d", series.from);
+
+	/* another level; after it is too little, it begins there and may go back */
+	for (int i = 0; i < 90; i++)
+		y[i] = i < 70 ? 100 : 200;
+	fit_and_project(y, 90, 7, 20, &series, &expected, &low, &high);
+	CHECK(expected == 200 && low == 200 && high == 200, "%g .. %g .. %g", low, expected, high);
+	CHECK(series.from == 70, "from %d", series.from);
+	fit_and_project(y, 90, 7, 21, &series, &expected, &low, &high);
+	CHECK(expected == 200 && low <= 100 && high >= 200, "%g .. %g .. %g", low, expected, high);
+	CHECK(series.from == 0 && series.shift == 100, "from %d, shift %g", series.from, series.shift);
+
+	/* no season hides it */
+	for (int shifted = 15; shifted <= 75; shifted++)
+	{
+		for (int i = 0; i < 90; i++)
+			y[i] = (i < shifted ? 1 : 10) + noise() / 10;
+		fit_and_project(y, 90, 7, 12, &series, &expected, &low, &high);
+		CHECK(fabs(expected - 10) < 0.5 && series.from == shifted, "%d: %g, from %d", shifted, expected, series.from);
+	}
+
+	/* the last week is enough, up and down, and its outlier is one */
+	for (int i = 0; i < 90; i++)
+		y[i] = i < 83 ? 100 + i % 3 : i == 88 ? -1e6 : 50 + i % 3;
+	fit_and_project(y, 90, 0, 12, &series, &expected, &low, &high);
+	CHECK(fabs(expected - 51) < 2 && high >= 100, "%g .. %g .. %g", low, expected, high);
+
+	/* up to three outliers at the end move nothing */
+	for (int bad = 1; bad <= 3; bad++)
+	{
+		for (int i = 0; i < 90; i++)
+			y[i] = i < 90 - bad ? 100 + 2 * i + i % 3 : 1e6;
+		fit_and_project(y, 90, 0, 12, &series, &expected, &low, &high);
+		CHECK(fabs(expected - 281) < 3 && series.from == 0, "%d: %g", bad, expected);
+	}
+
+	/* a curve is followed: the present is within the limits of the next */
+	for (int i = 0; i < 90; i++)
+		y[i] = i * i;
+	fit_and_project(y, 90, 0, 12, &series, &expected, &low, &high);
+	CHECK(expected > 7500 && high >= 89 * 89, "%g .. %g .. %g", low, expected, high);
+}
+
+/* Noise hardly ever breaks, also where it depends on what was before. */
+static void
+test_no_break(void)
+{
+	int			broken = 0;
+	int			moved = 0;
+
+	for (int round = 0; round < 1000; round++)
+	{
+		double		expected;
+		double		low;
+		double		high;
+		Series		series;
+
+		for (int i = 0; i < 90; i++)
+			y[i] = 3 * i + noise() + (round % 2 && i ? 0.5 * (y[i - 1] - 3 * (i - 1)) : 0);
+		fit_and_project(y, 90, 7, 12, &series, &expected, &low, &high);
+		broken += series.from != 0;
+		moved += series.shift != 0;
+	}
+	CHECK(broken < 5, "%d of 1000 broken", broken);
+	CHECK(moved < 120, "%d of 1000 moved", moved);
+}
+
+static void
+test_recent(void)
+{
+	double	   *room = room_for(60);
+	Trend		trend;
+	int			from;
+
+	for (int i = 0; i < 31; i++)
+	{
+		x[i] = i * 0.9;
+		y[i] = i < 24 ? 3000 : 3000 + 4500 * (x[i] - x[23]);
+	}
+	CHECK(trend_fit_recent(x, y, 31, 4, 0.95, room, &from, &trend) && from >= 23 && from <= 25 && fabs(trend.slope - 4500) < 1e-6,
+		  "from %d, slope %g", from, trend.slope);
+	CHECK(trend_fit_recent(x, y, 31, 12, 0.95, room, &from, &trend) && from == 0 && trend.slope == 0,
+		  "from %d, slope %g", from, trend.slope);
+	CHECK(!trend_fit_recent(x, y, 1, 4, 0.95, room, &from, &trend), "a line through a point");
+	free(room);
 }
 
 static void
@@ -287,11 +402,11 @@ test_too_few(void)
 		for (int i = 0; i < n; i++)
 			x[i] = y[i] = i;
 		CHECK(trend_fit(x, y, n, 0, 0.95, room, &trend) == (n >= 2), "%d", n);
-		CHECK(trend_fit_series(y, n, TREND_MAX_PERIOD, 0.95, room, &series) == (n >= 2), "%d", n);
+		CHECK(trend_fit_series(y, n, TREND_MAX_PERIOD, 12, 0.95, room, &series) == (n >= 2), "%d", n);
 		CHECK(n < 2 || series.period == 0, "%d: period %d", n, series.period);
 		for (int i = 0; i < n; i++)
 			y[i] = NAN;
-		CHECK(!trend_fit_series(y, n, 7, 0.95, room, &series), "%d", n);
+		CHECK(!trend_fit_series(y, n, 7, 12, 0.95, room, &series), "%d", n);
 		/* no two places */
 		for (int i = 0; i < n; i++)
 			x[i] = 5, y[i] = i;
@@ -312,6 +427,9 @@ main(int argc, char **argv)
 	run(test_normal_quantile, "quantiles of the normal distribution");
 	run(test_season, "a season is found, and none where there is none");
 	run(test_prediction, "the prediction's limits hold what they say");
+	run(test_present, "a forecast begins at the present");
+	run(test_no_break, "noise is no break");
+	run(test_recent, "the line after the last break");
 	run(test_too_few, "too few points");
 	return check_end();
 }
