@@ -34,7 +34,7 @@ CREATE TABLE dbmaint_maintenance_windows (
     name text PRIMARY KEY CHECK (name <> '') CONSTRAINT dbmaint_maintenance_windows_name_length CHECK (octet_length(name) <= 1024),
     weekdays text[] NOT NULL CHECK (cardinality(weekdays) > 0),
     starts time NOT NULL CHECK (starts < time '24:00'),
-    duration interval NOT NULL CHECK (extract(epoch FROM duration) > 0 AND extract(epoch FROM duration) <= 7 * 86400),
+    duration interval NOT NULL CHECK (extract(epoch FROM duration) > 0.0 AND extract(epoch FROM duration) <= 604800.0),
     time_zone text NOT NULL,
     silences boolean NOT NULL DEFAULT true,
     enabled boolean NOT NULL DEFAULT true
@@ -133,7 +133,7 @@ RETURNS bigint
 LANGUAGE C VOLATILE CALLED ON NULL INPUT
 AS 'MODULE_PATHNAME', 'dbmaint_run_granted';
 COMMENT ON FUNCTION dbmaint_silence(text, text, timestamptz, text, timestamptz) IS
-'Lets the alerts of a metric and an instance (names, or patterns with *) notify nobody until a time; returns the number of the silence, for dbmaint_end_silence(). They are watched all the same, and one that still fires then notifies at the end. May be granted.';
+'Lets the alerts of a metric and an instance (names, or patterns with *) notify nobody until a time; returns the number of the silence, for dbmaint_end_silence(). They are watched all the same, and one that still fires then notifies at the end, if it did not before or has another severity now. May be granted.';
 
 CREATE FUNCTION dbmaint_do_end_silence(silence_id bigint, at timestamptz)
 RETURNS void
