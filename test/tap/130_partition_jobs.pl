@@ -171,11 +171,11 @@ make_months('late', 1, 0, q{
 });
 $node->safe_psql('postgres', q{
 	DO $$ BEGIN EXECUTE format('DROP TABLE late%s', to_char(now() AT TIME ZONE 'UTC', '_YYYY_MM')); END $$;
-	CREATE TABLE seen (definition text);
-	GRANT INSERT ON seen TO app;
+	CREATE TABLE checks_seen (definition text);
+	GRANT INSERT ON checks_seen TO app;
 	CREATE FUNCTION see() RETURNS event_trigger LANGUAGE plpgsql AS $$
 	BEGIN
-		INSERT INTO public.seen SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass('public.late_default') AND conname ~ '^dbmaint_excluded';
+		INSERT INTO public.checks_seen SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = to_regclass('public.late_default') AND conname ~ '^dbmaint_excluded';
 	END $$;
 	CREATE EVENT TRIGGER see ON ddl_command_end EXECUTE FUNCTION see();
 });
@@ -190,12 +190,12 @@ is($node->safe_psql('postgres', q{
 			condition text;
 			met boolean;
 		BEGIN
-			FOR condition IN SELECT regexp_replace(substr(definition, 6), ' NOT VALID$', '') FROM seen LOOP
+			FOR condition IN SELECT regexp_replace(substr(definition, 6), ' NOT VALID$', '') FROM checks_seen LOOP
 				EXECUTE 'SELECT ' || condition || ' FROM (SELECT now() AS at) AS r' INTO met;
 				IF NOT met THEN RAISE EXCEPTION 'refused: %', condition; END IF;
 			END LOOP;
 		END $$;
-		SELECT count(*) > 1 FROM seen;
+		SELECT count(*) > 1 FROM checks_seen;
 	}), 't', 'the CHECK did not refuse rows of now at any time');
 is(value(q{SET ROLE app; SELECT count(*) FROM create_future_partitions('late', 3) WHERE status = 'created'}), 1, 'who calls the function has the present, too');
 $node->append_conf('postgresql.conf', "dbmaint.max_lock_wait = 200ms\n");
