@@ -56,10 +56,26 @@ SELECT count(*), min(range_from), max(range_to), max(partition_name) FROM dbmain
 SELECT * FROM dbmaint_split_partition('dated_rest', '1 century', dry_run => true) ORDER BY range_to LIMIT 2;
 SELECT attempt($$SELECT dbmaint_split_partition('dated_old', '5 hours', dry_run => true)$$);
 
--- more than a thousand periods: the first part is the longer one
+-- more than a thousand periods: those that have rows, and what is between them;
+-- of more than a thousand parts the first one is the longer one
 DELETE FROM dated WHERE at IN ('infinity', '-infinity');
-INSERT INTO dated VALUES (5, '2020-01-01');
+INSERT INTO dated VALUES (5, '2020-01-01'), (6, '-infinity');
+SELECT * FROM dbmaint_split_partition('dated_old', dry_run => true);
+INSERT INTO dated SELECT 1000 + i, '2020-02-01'::date + i FROM generate_series(1, 1400) AS i;
 SELECT partition_name, range_from, range_to, count(*) OVER () FROM dbmaint_split_partition('dated_old', dry_run => true) LIMIT 2;
+-- a row far away; without an index that begins with the key the plan is the same
+CREATE TABLE far (id int, at timestamptz NOT NULL, PRIMARY KEY (id, at)) PARTITION BY RANGE (at);
+CREATE TABLE far_all PARTITION OF far FOR VALUES FROM (MINVALUE) TO (MAXVALUE);
+INSERT INTO far SELECT i, '2026-01-01 00:00+00'::timestamptz + i * interval '1 day' FROM generate_series(1, 100) AS i;
+INSERT INTO far VALUES (0, '9999-12-31 00:00+00');
+SELECT count(*) FROM create_future_partitions('far', 1, '1 month', time_zone => 'UTC');
+SELECT * FROM dbmaint_split_partition('far_all', '1 month', dry_run => true);
+CREATE INDEX ON far (at);
+SELECT * FROM dbmaint_split_partition('far_all', '1 month', dry_run => true);
+INSERT INTO far VALUES (-1, '-infinity'), (-2, 'infinity'), (-3, '0500-01-01 00:00+00 BC'), (-4, '290000-01-01 00:00+00');
+SELECT range_from, range_to FROM dbmaint_split_partition('far_all', '1 month', dry_run => true) OFFSET 3;
+DROP INDEX far_at_idx;
+SELECT range_from, range_to FROM dbmaint_split_partition('far_all', '1 month', dry_run => true) OFFSET 3;
 
 -- timestamps, quarters, a default partition with rows before, in a gap, behind and nowhere
 CREATE TABLE local (id int NOT NULL, at timestamp, UNIQUE (id, at)) PARTITION BY RANGE (at);
@@ -96,6 +112,25 @@ CREATE TABLE large_end PARTITION OF large FOR VALUES FROM (9223372036854000000) 
 INSERT INTO large VALUES (1), (999999999999), (9223372036854000000), (9223372036854775807);
 SELECT * FROM dbmaint_split_partition('large_p0', '250000000000', dry_run => true);
 SELECT * FROM dbmaint_split_partition('large_end', '500000', dry_run => true);
+
+INSERT INTO large VALUES (500000000000);
+SELECT * FROM dbmaint_split_partition('large_p0', '1000', dry_run => true);
+-- without an index that begins with the key: as with one
+CREATE TABLE wide (id int, i bigint NOT NULL, j int, PRIMARY KEY (id, i, j)) PARTITION BY RANGE (i, j);
+CREATE TABLE wide_all PARTITION OF wide FOR VALUES FROM (0, MINVALUE) TO (MAXVALUE, MAXVALUE);
+CREATE TABLE wide_default PARTITION OF wide DEFAULT;
+CREATE TABLE wide_gone PARTITION OF wide FOR VALUES FROM (-6500, MINVALUE) TO (-5500, MINVALUE);
+INSERT INTO wide SELECT i, i * 1000 % 3000001, 1 FROM generate_series(1, 5000) AS i;
+INSERT INTO wide SELECT -i, -i, 1 FROM generate_series(1, 9000, 300) AS i;
+INSERT INTO wide VALUES (0, -9000000000, 1), (9999, 9223372036854775807, 1);
+CREATE TEMPORARY TABLE without_index AS
+    SELECT * FROM dbmaint_split_partition('wide_all', '500', dry_run => true) UNION ALL SELECT * FROM dbmaint_split_partition('wide_all', '50000', dry_run => true)
+    UNION ALL SELECT * FROM dbmaint_split_partition('wide_default', '1000', dry_run => true);
+CREATE INDEX ON wide (i);
+SELECT count(*), count(i.partition_name), count(w.partition_name), min(w.range_from::bigint), max(w.range_to::bigint)
+  FROM (SELECT * FROM dbmaint_split_partition('wide_all', '500', dry_run => true) UNION ALL SELECT * FROM dbmaint_split_partition('wide_all', '50000', dry_run => true)
+        UNION ALL SELECT * FROM dbmaint_split_partition('wide_default', '1000', dry_run => true)) AS i
+  FULL JOIN without_index AS w ON (i.partition_name, coalesce(i.range_from, ''), coalesce(i.range_to, '')) = (w.partition_name, coalesce(w.range_from, ''), coalesce(w.range_to, ''));
 
 -- seconds and milliseconds
 CREATE TABLE seconds (at int PRIMARY KEY) PARTITION BY RANGE (at);
@@ -204,6 +239,28 @@ CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NUL
 CREATE TRIGGER own AFTER INSERT ON d_big FOR EACH ROW EXECUTE FUNCTION nothing();
 SELECT try();
 DROP TRIGGER own ON d_big;
+CREATE TRIGGER own AFTER INSERT ON d_big FOR EACH STATEMENT EXECUTE FUNCTION nothing();
+SELECT try();
+DROP TRIGGER own ON d_big;
+CREATE RULE own AS ON DELETE TO d_big DO ALSO NOTHING;
+SELECT try();
+DROP RULE own ON d_big;
+-- what would go on to mean it
+CREATE VIEW "means" AS SELECT id FROM d_big;
+SELECT try();
+DROP VIEW means;
+CREATE MATERIALIZED VIEW means AS SELECT id FROM d_big WITH NO DATA;
+SELECT try();
+DROP MATERIALIZED VIEW means;
+CREATE FUNCTION means() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT count(*) FROM d_big; END;
+SELECT try();
+DROP FUNCTION means();
+CREATE FUNCTION means(d_big) RETURNS int LANGUAGE sql AS 'SELECT 1';
+SELECT try();
+DROP FUNCTION means(d_big);
+CREATE POLICY means ON others USING (EXISTS (SELECT FROM d_big));
+SELECT try();
+DROP POLICY means ON others;
 CREATE TRIGGER shared AFTER INSERT ON d FOR EACH ROW EXECUTE FUNCTION nothing();
 SELECT try();
 -- published

@@ -34,7 +34,7 @@ AS $$
               FROM pg_constraint AS n WHERE n.conrelid = $1 AND n.contype IN ('c', 'f') AND NOT n.convalidated AND n.conname <> 'dbmaint_range'
             UNION ALL
             -- a job makes one of this name, and drops it
-            SELECT 2, format('its constraint %I has the name of one that is made meanwhile: ALTER TABLE %s RENAME CONSTRAINT %I TO ...', n.conname, n.conrelid::regclass, n.conname)
+            SELECT 2, format('its constraint %I has the name of the one that is made meanwhile: give it another one', n.conname)
               FROM pg_constraint AS n
              WHERE n.conrelid = $1 AND n.conname = 'dbmaint_range'
                AND obj_description(n.oid, 'pg_constraint') IS DISTINCT FROM 'made by dbmaint_partition_table()'
@@ -53,7 +53,7 @@ AS $$
              WHERE c.oid = $1 AND NOT has_schema_privilege(c.relowner, n.oid, 'CREATE')
             UNION ALL
             -- which knows it by its OID, and would write nothing any more
-            SELECT 8, format('subscription %I writes into it', s.subname)
+            SELECT 8, format('subscription %I writes into it, and would not write into another table of its name', s.subname)
               FROM pg_subscription_rel AS r JOIN pg_subscription AS s ON s.oid = r.srsubid
              WHERE r.srrelid = $1
             UNION ALL

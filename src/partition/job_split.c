@@ -134,7 +134,7 @@ step_left(void *arg)
 }
 
 static void
-plan(SplitRun *run)
+plan(SplitRun *run, void (*how) (Split *split))
 {
 	MemoryContext old = MemoryContextSwitchTo(run->context);
 	Split	   *split = &run->split;
@@ -146,7 +146,7 @@ plan(SplitRun *run)
 	split->period = job_option_text(run->job, "period");
 	split->window_ms = STEP_TURNS_MS;
 	split->most_notes = 2 * FEW_NOTES;
-	split_plan(split);
+	how(split);
 	MemoryContextSwitchTo(old);
 }
 
@@ -156,7 +156,7 @@ step_exclude(void *arg)
 	SplitRun   *run = arg;
 
 	step_begin(run);
-	plan(run);
+	plan(run, split_look);
 	run->excluded = split_exclude(&run->split);
 }
 
@@ -177,7 +177,7 @@ step_stage(void *arg)
 
 	step_begin(run);
 	/* as it is now: what is planned is made in the same transaction */
-	plan(run);
+	plan(run, split_plan);
 	split_stage(&run->split);
 	run->parent = pstrdup(run->split.set->quoted);
 	MemoryContextSwitchTo(old);

@@ -72,6 +72,12 @@ typedef struct Split
  */
 extern void split_plan(Split *split);
 
+/* The same without the parts, for which rows are looked at. */
+extern void split_look(Split *split);
+
+/* split_periods.c: the parts, without their names. */
+extern void split_find_periods(Split *split);
+
 /* Finds the partition's parent; raises an error where there is none. */
 extern Oid	split_parent(Oid partition);
 

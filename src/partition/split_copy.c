@@ -36,12 +36,36 @@ in_pages(const char *place, BlockNumber from, BlockNumber to)
 	return psprintf("%1$s >= '(%2$u,0)'::pg_catalog.tid AND %1$s < '(%3$u,0)'::pg_catalog.tid", place, from, to);
 }
 
+/* Whatever the planner believes of tables that are new, without these ways. */
+static uint64
+run_without(const Split *split, const char *const *ways, size_t count, const char *sql)
+{
+	AsOwner		before;
+	uint64		rows;
+
+	owner_begin(split->set->owner, &before);
+	for (size_t i = 0; i < count; i++)
+		(void) set_config_option(ways[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	rows = owner_run(split->set->owner, sql);
+	owner_end(&before);
+	return rows;
+}
+
+static uint64
+run_by_index(const Split *split, const char *sql)
+{
+	static const char *const ways[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin"};
+
+	return run_without(split, ways, lengthof(ways), sql);
+}
+
 /*
  * All in one statement, which sees one state of the rows and of their changes.
  */
 uint64
 split_copy(const Split *split, BlockNumber from, BlockNumber to)
 {
+	static const char *const ways[] = {"enable_nestloop"};
 	StringInfoData sql;
 
 	split_require_shape(split);
@@ -60,23 +84,7 @@ split_copy(const Split *split, BlockNumber from, BlockNumber to)
 	appendStringInfo(&sql, " INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM ONLY %s AS r WHERE %s"
 					 " AND NOT EXISTS (SELECT FROM changes AS c WHERE c.rows > 0 AND c.place = r.ctid)",
 					 split->staging, split->written, split->written, split->quoted, in_pages("r.ctid", from, to));
-	return owner_run(split->set->owner, sql.data);
-}
-
-/* By the indexes, whatever the planner believes of tables that are new. */
-static uint64
-run_by_index(const Split *split, const char *sql)
-{
-	static const char *const ways[] = {"enable_seqscan", "enable_hashjoin", "enable_mergejoin"};
-	AsOwner		before;
-	uint64		rows;
-
-	owner_begin(split->set->owner, &before);
-	for (size_t i = 0; i < lengthof(ways); i++)
-		(void) set_config_option(ways[i], "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	rows = owner_run(split->set->owner, sql);
-	owner_end(&before);
-	return rows;
+	return run_without(split, ways, lengthof(ways), sql.data);
 }
 
 /* What was followed; its places are kept for the pages that are copied later. */

@@ -42,158 +42,6 @@ split_parent(Oid partition)
 	return get_partition_parent(partition, true);
 }
 
-/*
- * The key next to a value among the partition's rows: the least one that is not
- * below it, or the greatest of all.  False if there is none.
- */
-static bool
-ask_key(const Split *split, bool least, int64 from, int64 *found)
-{
-	const PartitionSet *set = split->set;
-	const char *column = quote_identifier(set->column_name);
-	Datum		value;
-
-	if (!owner_ask_value(set->owner,
-						 psprintf("SELECT r.%1$s FROM ONLY %2$s AS r WHERE r.%1$s IS NOT NULL%5$s%3$s ORDER BY r.%1$s %4$s LIMIT 1",
-								  column, split->quoted,
-								  from == RANGE_MINVALUE ? "" : psprintf(" AND r.%s >= %s", column, key_literal(&set->key, from)),
-								  least ? "ASC" : "DESC", set->others_present),
-						 &value))
-		return false;
-	*found = key_value(&set->key, value);
-	return true;
-}
-
-/* The least one that lies on a calendar; what is before that has no period. */
-static bool
-least_key(const Split *split, int64 from, int64 *found)
-{
-	if (from == RANGE_MINVALUE && split->set->calendar != NULL && split->set->key.kind != KEY_UUID7 &&
-		ask_key(split, true, from, found) &&
-		(*found == RANGE_MINVALUE || *found < calendar_days(1, 1, 1) * USECS_A_DAY))
-		from = calendar_days(1, 1, 1) * USECS_A_DAY;
-	return ask_key(split, true, from, found);
-}
-
-/* Adds a part; of more than can be made the last ones stay. */
-static void
-add_part(Split *split, Range range)
-{
-	SplitPart  *part = &split->parts[split->count++ % CREATE_MOST];
-
-	memset(part, 0, sizeof(*part));
-	part->range = range;
-	part->period = range;
-}
-
-/* Puts them in order where the first ones were written over. */
-static void
-order_parts(Split *split)
-{
-	SplitPart  *ordered;
-	int			first = split->count % CREATE_MOST;
-
-	if (split->count <= CREATE_MOST)
-		return;
-	split->cut = true;
-	ordered = palloc_array(SplitPart, CREATE_MOST);
-	for (int i = 0; i < CREATE_MOST; i++)
-		ordered[i] = split->parts[(first + i) % CREATE_MOST];
-	pfree(split->parts);
-	split->parts = ordered;
-	split->count = CREATE_MOST;
-}
-
-/*
- * From the first row's period on to the partition's end.  Its range is covered
- * as it was: what was accepted before is accepted afterwards.
- */
-static void
-plan_range(Split *split)
-{
-	const Grid *grid = &split->set->grid;
-	Range		whole = split->range;
-	int64		end = whole.to;
-	int64		cursor;
-
-	if (!least_key(split, RANGE_MINVALUE, &cursor))
-		return;
-	if (end == RANGE_MAXVALUE)
-	{
-		if (!ask_key(split, false, RANGE_MINVALUE, &end))
-			return;
-		end = end == RANGE_MAXVALUE ? end : end + 1;
-	}
-	if (!grid_floor(grid, cursor, &cursor) || cursor < whole.from)
-		cursor = whole.from;
-	while (cursor < end)
-	{
-		Range		range = {cursor, whole.to};
-
-		CHECK_FOR_INTERRUPTS();
-		if (!grid_next(grid, cursor, &range.to) || range.to > whole.to ||
-			!key_can_have(&split->set->key, range.to))
-			range.to = whole.to;
-		if (whole.to == RANGE_MAXVALUE && range.to >= end)
-			range.to = whole.to;
-		add_part(split, range);
-		cursor = range.to;
-	}
-	order_parts(split);
-	if (split->count > 0)
-		split->parts[0].range.from = whole.from;
-}
-
-/*
- * Cuts a period to what no other partition has.  Returns false where one has
- * the value itself, which another column of the key keeps out of it.
- */
-static bool
-cut_range(const PartitionSet *set, int64 value, Range *range)
-{
-	for (int i = 0; i < set->count; i++)
-	{
-		if (set->ranges[i].from <= value && set->ranges[i].to > value)
-		{
-			*range = set->ranges[i];
-			return false;
-		}
-		if (set->ranges[i].to <= value && set->ranges[i].to > range->from)
-			range->from = set->ranges[i].to;
-		if (set->ranges[i].from > value && set->ranges[i].from < range->to)
-			range->to = set->ranges[i].from;
-	}
-	return true;
-}
-
-/* Each period of which there are rows. */
-static void
-plan_default(Split *split)
-{
-	const PartitionSet *set = split->set;
-	int64		from = RANGE_MINVALUE;
-	int64		value;
-
-	while (least_key(split, from, &value))
-	{
-		Range		range;
-
-		CHECK_FOR_INTERRUPTS();
-		if (split->count == CREATE_MOST)
-		{
-			split->cut = true;
-			return;
-		}
-		if (!grid_floor(&set->grid, value, &range.from) || !grid_next(&set->grid, value, &range.to))
-			return;
-		if (cut_range(set, value, &range) && key_can_have(&set->key, range.from) && key_can_have(&set->key, range.to))
-			add_part(split, range);
-		if (range.to == RANGE_MAXVALUE || !key_can_have(&set->key, range.to))
-			return;
-		from = range.to;
-	}
-}
-
 /* Names them; returns whether the pattern tells them apart. */
 static bool
 name_by(Split *split, const NamePattern *pattern)
@@ -296,7 +144,7 @@ refuse_own_trigger(const Split *split, const Trigger *trigger)
 	if (RI_FKey_trigger_type(trigger->tgfoid) == RI_TRIGGER_FK)
 		refuse(split, psprintf("Foreign key \"%s\" is its own, and the new ones would not have it.", get_constraint_name(trigger->tgconstraint)),
 			   psprintf("Give it to \"%s\", or drop it.", split->set->name));
-	if (!trigger->tgisinternal && TRIGGER_FOR_ROW(trigger->tgtype) && !capture_is_own(trigger->tgname))
+	if (!trigger->tgisinternal && !capture_is_own(trigger->tgname))
 		refuse(split, psprintf("Trigger \"%s\" is its own, and the new ones would not have it.", trigger->tgname),
 			   psprintf("Give it to \"%s\", or drop it.", split->set->name));
 }
@@ -375,6 +223,35 @@ refuse_published(const Split *split)
 		refuse(split, "A subscription writes into it by its name.", "Let the subscription write into the partitioned table.");
 }
 
+/*
+ * What means the partition would go on to mean the table that it was: a view
+ * would show its rows as they were.  So would a rule of its own do nothing.
+ */
+static void
+refuse_dependents(const Split *split)
+{
+	Datum		name;
+
+	if (owner_ask_value(split->set->owner,
+						psprintf("SELECT w.rulename FROM pg_catalog.pg_rewrite AS w WHERE w.ev_class = %u ORDER BY 1 LIMIT 1", split->partition), &name))
+		refuse(split, psprintf("Rule \"%s\" is its own, and the new ones would not have it.", NameStr(*DatumGetName(name))), "Drop the rule.");
+	if (owner_ask_value(split->set->owner,
+						psprintf("SELECT o.name FROM (SELECT CASE WHEN w.oid IS NULL THEN pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)"
+								 " ELSE pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0) END AS name"
+								 " FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_type AS y ON y.oid = c.reltype"
+								 " JOIN pg_catalog.pg_depend AS d ON d.deptype = 'n' AND (d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = c.oid"
+								 " OR d.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.refobjid IN (y.oid, y.typarray))"
+								 " LEFT JOIN pg_catalog.pg_rewrite AS w ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND w.oid = d.objid"
+								 " WHERE c.oid = %u AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint AS n WHERE d.classid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND n.oid = d.objid AND n.conrelid = c.oid)"
+								 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger AS n WHERE d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND n.oid = d.objid AND n.tgrelid = c.oid)"
+								 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_policy AS n WHERE d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND n.oid = d.objid AND n.polrelid = c.oid)"
+								 " AND NOT EXISTS (SELECT FROM pg_catalog.pg_attrdef AS n WHERE d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND n.oid = d.objid AND n.adrelid = c.oid)"
+								 " AND (d.classid, d.objid) <> ('pg_catalog.pg_class'::pg_catalog.regclass, c.oid)) AS o ORDER BY 1 LIMIT 1",
+								 split->partition), &name))
+		refuse(split, psprintf("What depends on it would go on to mean the table that it was: %s.", TextDatumGetCString(name)),
+			   psprintf("Make it mean \"%s\", or drop it.", split->set->name));
+}
+
 static void
 find_partition(Split *split)
 {
@@ -418,7 +295,7 @@ place_steps(Split *split)
 }
 
 void
-split_plan(Split *split)
+split_look(Split *split)
 {
 	Relation	parent = relation_open(split_parent(split->partition), AccessShareLock);
 	Relation	rel = relation_open(split->partition, AccessShareLock);
@@ -432,19 +309,22 @@ split_plan(Split *split)
 	relation_close(rel, NoLock);
 	find_partition(split);
 	refuse_published(split);
+	refuse_dependents(split);
 	if (!split->set->has_grid)
 		create_refuse_unknown_grid(split->set);
 	drop_require_zone(split->set);
 	if (split->period != NULL)
 		place_steps(split);
+}
 
+void
+split_plan(Split *split)
+{
+	split_look(split);
 	split->parts = palloc_array(SplitPart, CREATE_MOST);
 	split->count = 0;
 	split->cut = false;
-	if (split->is_default)
-		plan_default(split);
-	else
-		plan_range(split);
+	split_find_periods(split);
 	if (split->count < (split->is_default ? 1 : 2))
 		refuse(split, split->is_default ? "None of its rows has a period of its own." :
 			   "It holds rows of no more than one period.", NULL);

@@ -145,20 +145,20 @@ is(value(q{SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'stray_defau
 is(value(q{SELECT count(*) FROM pg_constraint WHERE conrelid = 'stray_default'::regclass AND contype = 'c'}), 0, 'no CHECK is left');
 
 # one by one, as rows are moved
-make_months('strays', 0, 0, q{
-	CREATE TABLE strays_default PARTITION OF strays DEFAULT;
-	INSERT INTO strays SELECT '2000-01-01', 1 FROM generate_series(1, 50000);
-	INSERT INTO strays VALUES (date_trunc('month', now()) + interval '2 months 1 day', 2);
-	CREATE INDEX ON strays (at);
-	ANALYZE strays_default;
+make_months('one_by_one', 0, 0, q{
+	CREATE TABLE one_by_one_default PARTITION OF one_by_one DEFAULT;
+	INSERT INTO one_by_one SELECT '2000-01-01', 1 FROM generate_series(1, 50000);
+	INSERT INTO one_by_one VALUES (date_trunc('month', now()) + interval '2 months 1 day', 2);
+	CREATE INDEX ON one_by_one (at);
+	ANALYZE one_by_one_default;
 });
-$scans = value(q{SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'strays_default'});
-set_policy('strays', "4, default_rows => 'move'");
-wait_for_partitions('strays', 6, 'all are made where its rows are moved');
-wait_until(q{SELECT count(*) = 0 FROM dbmaint_jobs WHERE target = 'public.strays'}, 'the job is done');
-is(value(q{SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'strays_default'}) - $scans, 2, 'by one scan more, for the partition whose rows are moved');
-is(value(q{SELECT count(*) FROM pg_constraint WHERE conrelid = 'strays_default'::regclass AND contype = 'c'}), 0, 'no CHECK is left');
-is(value(q{SELECT count(*) FROM strays WHERE tableoid = 'strays_default'::regclass}), 50000, 'the row is moved');
+$scans = value(q{SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'one_by_one_default'});
+set_policy('one_by_one', "4, default_rows => 'move'");
+wait_for_partitions('one_by_one', 6, 'all are made where its rows are moved');
+wait_until(q{SELECT count(*) = 0 FROM dbmaint_jobs WHERE target = 'public.one_by_one'}, 'the job is done');
+is(value(q{SELECT seq_scan FROM pg_stat_user_tables WHERE relname = 'one_by_one_default'}) - $scans, 2, 'by one scan more, for the partition whose rows are moved');
+is(value(q{SELECT count(*) FROM pg_constraint WHERE conrelid = 'one_by_one_default'::regclass AND contype = 'c'}), 0, 'no CHECK is left');
+is(value(q{SELECT count(*) FROM one_by_one WHERE tableoid = 'one_by_one_default'::regclass}), 50000, 'the row is moved');
 
 # Rows of now are never refused: the present is not made by a long scan.
 $node->append_conf('postgresql.conf', "dbmaint.max_lock_wait = 10ms\n");

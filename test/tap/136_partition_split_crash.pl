@@ -81,8 +81,11 @@ note("killed $killed times");
 # Between the swap and the drop: a view looks at what was split.
 #
 make_days('viewed', 1000, 0);
-value('CREATE VIEW looks AS SELECT * FROM viewed_big');
+my $looker = session($node, 'postgres', 'BEGIN; SELECT count(*) FROM viewed');
 my $job = split_partition("'viewed_big', '1 day', true");
+wait_for_phase($job, 'in their place');
+value('CREATE VIEW looks AS SELECT * FROM viewed_big');
+leave($looker);
 wait_until("SELECT count(*) > 0 FROM dbmaint_job_history WHERE job_id = $job", 'an attempt ends');
 value("SELECT dbmaint_cancel_job($job)");
 like(wait_for_end($job), qr/^failed: cannot drop table public.viewed_big because other objects depend on it/, 'a view is in the way of the drop');
