@@ -198,6 +198,18 @@ is($node->safe_psql('postgres', q{
 		SELECT count(*) > 1 FROM checks_seen;
 	}), 't', 'the CHECK did not refuse rows of now at any time');
 is(value(q{SET ROLE app; SELECT count(*) FROM create_future_partitions('late', 3) WHERE status = 'created'}), 1, 'who calls the function has the present, too');
+
+# where rows are to be moved, and cannot be left to a split, the scan is what was asked for
+make_months('heavy', 0, 0, q{
+	CREATE TABLE heavy_default PARTITION OF heavy DEFAULT;
+	INSERT INTO heavy SELECT '2000-01-01', 1 FROM generate_series(1, 200000);
+	INSERT INTO heavy VALUES (date_trunc('month', now()) + interval '1 month 1 day', 2);
+	CREATE INDEX ON heavy (at);
+	ANALYZE heavy_default;
+});
+set_policy('heavy', "3, default_rows => 'move'");
+wait_for_partitions('heavy', 5, 'rows of a default partition that is long to scan are moved where a policy says so');
+is(value(q{SELECT count(*) FROM heavy_default}), 200000, 'each of them');
 $node->append_conf('postgresql.conf', "dbmaint.max_lock_wait = 200ms\n");
 $node->reload;
 
