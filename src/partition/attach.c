@@ -197,6 +197,7 @@ spare_default(Creation *creation)
 			continue;
 		wanted->to_create = false;
 		wanted->in_default = true;
+		wanted->check = NULL;
 		wanted->status = psprintf("skipped: default partition \"%s\" of %u MB would be scanned under a lock",
 								  set_relation_name(partition), pages / (1024 * 1024 / BLCKSZ));
 	}

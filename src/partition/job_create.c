@@ -149,6 +149,15 @@ find_default(CreateRun *run)
 	return run->base.found ? get_default_partition_oid(run->base.policy.create.parent) : InvalidOid;
 }
 
+static void
+step_find_obstacle(void *arg)
+{
+	CreateRun  *run = arg;
+
+	if (OidIsValid(find_default(run)))
+		(void) cannot_move(run);
+}
+
 /* Raises an error where it cannot be split. */
 static void
 step_plan_split(void *arg)
@@ -204,7 +213,9 @@ leave_many(CreateRun *run)
 	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || error->sqlerrcode == ERRCODE_QUERY_CANCELED)
 		ReThrowError(error);
 	run->cannot_split = true;
-	job_say("Rows are not left to a split of the default partition: %s (%s)", error->message, error->detail ? error->detail : "-");
+	job_step(step_find_obstacle, run);
+	job_say("%s: %s (%s)", run->cannot_move != NULL ? "Rows are neither moved nor left to a split" : "Many rows are moved under a lock",
+			error->message, error->detail ? error->detail : "-");
 	FreeErrorData(error);
 }
 
@@ -232,7 +243,7 @@ partition_create_run(Job *job)
 				(errcode(ERRCODE_CHECK_VIOLATION),
 				 errmsg("partition %s", run.blocked),
 				 run.cannot_move != NULL ? errdetail("%s", run.cannot_move) :
-				 errhint("create_future_partitions(..., default_rows => 'move') moves them; so does a policy that says so.")));
+				 errhint("create_future_partitions(..., default_rows => 'move') moves such rows, and scans a default partition of any size; so does a policy that says so.")));
 }
 
 /* Rows of the range could not come in while the CHECK is there. */
