@@ -209,6 +209,42 @@ SELECT * FROM play('12:50', 'slot_lost', 's', array_fill(1, ARRAY[11]));
 SELECT dbmaint_acknowledge_alert(NULL);
 SELECT dbmaint_acknowledge_alert(-1, 'x');
 SELECT dbmaint_acknowledge_alert((SELECT min(incident_id) FROM dbmaint_incidents), 'x');
+-- EXECUTE is all that who is on call needs for what may be granted; nothing else comes with it
+CREATE ROLE regress_alert_on_call;
+SET ROLE regress_alert_on_call;
+SELECT dbmaint_silence('*', '*', '2026-02-01', 'x', '2026-01-31');
+SELECT dbmaint_note_backup('2026-01-01');
+SELECT dbmaint_acknowledge_alert(1);
+RESET ROLE;
+GRANT EXECUTE ON FUNCTION dbmaint_acknowledge_alert(bigint, text, timestamptz), dbmaint_silence(text, text, timestamptz, text, timestamptz),
+    dbmaint_end_silence(bigint, timestamptz), dbmaint_note_backup(timestamptz, text) TO regress_alert_on_call;
+SELECT * FROM play('12:10', 'idle_in_transaction_ms', '', ARRAY[1]);
+SELECT incident_id AS granted, fired_at + interval '1 minute' AS granted_at FROM dbmaint_incidents WHERE state = 'firing' ORDER BY incident_id DESC LIMIT 1 \gset
+SET ROLE regress_alert_on_call;
+SELECT dbmaint_silence('*', '*', '2026-02-01', 'x', '2026-01-31') AS granted_silence \gset
+SELECT dbmaint_end_silence(:granted_silence, '2026-01-31 12:00');
+SELECT dbmaint_end_silence(NULL);
+SELECT dbmaint_note_backup('2026-01-01', 'by hand') > 0 AS noted;
+SELECT dbmaint_note_backup(NULL);
+SELECT dbmaint_acknowledge_alert(:granted, 'mine', :'granted_at');
+SELECT current_user;
+SELECT dbmaint_do_acknowledge_alert(:granted, 'mine', '2026-01-01 12:11');
+SELECT count(*) FROM dbmaint_incidents;
+BEGIN READ ONLY;
+SELECT dbmaint_silence('*', '*', '2026-02-01', 'x', '2026-01-31');
+ROLLBACK;
+RESET ROLE;
+SELECT acknowledge_note, acknowledged_by = session_user AS by_me FROM dbmaint_incidents WHERE incident_id = :granted;
+SELECT until_at = '2026-01-31 12:00' AS ended, created_by = session_user AS by_me FROM dbmaint_silences WHERE silence_id = :granted_silence;
+SELECT note, noted_by = session_user AS by_me FROM dbmaint_backups WHERE note = 'by hand';
+-- nor does it run what others planted
+CREATE TRIGGER trap BEFORE INSERT ON dbmaint_silences FOR EACH ROW EXECUTE FUNCTION trap();
+SET ROLE regress_alert_on_call;
+SELECT dbmaint_silence('*', '*', '2026-02-01', 'x', '2026-01-31');
+RESET ROLE;
+DROP TRIGGER trap ON dbmaint_silences;
+DROP OWNED BY regress_alert_on_call;
+DROP ROLE regress_alert_on_call;
 -- the screen, the reviews, the health check
 SELECT dbmaint_top_alerts_line('2026-01-01 08:50'), dbmaint_top_alerts_line('2026-01-01 23:00') IS NOT NULL AS now, dbmaint_top_alerts_line('2025-12-31');
 SELECT item, value, previous FROM dbmaint_report_alerts('2026-01-01', '2026-01-02', '2025-12-31', 'day');

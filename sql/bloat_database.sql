@@ -16,6 +16,15 @@ CREATE TABLE alone AS SELECT i AS id FROM generate_series(1, 700) AS i;
 ALTER TABLE alone ADD pad text, ALTER pad SET STORAGE plain;
 UPDATE alone SET pad = repeat('x', 4500);
 VACUUM FULL alone;
+-- narrow rows, then wide ones; and both on every page
+CREATE TABLE layers (id int, pad text);
+ALTER TABLE layers ALTER pad SET STORAGE plain;
+INSERT INTO layers SELECT i, 'x' FROM generate_series(1, 60000) AS i;
+INSERT INTO layers SELECT i, repeat('x', 4200) FROM generate_series(1, 600) AS i;
+CREATE TABLE mixed (id int, pad text);
+ALTER TABLE mixed ALTER pad SET STORAGE plain;
+INSERT INTO mixed SELECT i, repeat('x', CASE WHEN i % 20 = 0 THEN 4200 ELSE 10 END) FROM generate_series(1, 20000) AS i;
+VACUUM FULL layers, mixed;
 CREATE TABLE roomy (id int, pad text) WITH (fillfactor = 50);
 INSERT INTO roomy SELECT i, repeat('x', 100) FROM generate_series(1, 30000) AS i;
 CREATE TABLE docs (id int, doc text);
@@ -46,12 +55,19 @@ SELECT bool_and(ordered) AS in_order FROM (
         wasted_bytes, low, high, ratio, status, n)) AS b;
 
 -- the promise kept: rewritten, they are as much smaller, within 2 points
-VACUUM FULL holes, docs, alone, roomy, "Full ""of"" it";
+VACUUM FULL holes, docs, alone, layers, mixed, roomy, "Full ""of"" it";
 REINDEX TABLE keys;
 SELECT f.name, abs(f.size_bytes - pg_relation_size(CASE f.kind WHEN 'toast' THEN c.reltoastrelid ELSE f.relation::oid END)
         - f.wasted_bytes) < greatest(0.02 * f.size_bytes, 16384) AS kept
 FROM found AS f LEFT JOIN pg_class AS c ON c.oid = f.of_table
 WHERE kind <> 'materialized view' AND name NOT LIKE 'index of%' ORDER BY name COLLATE "C";
+
+-- of a sample, too, in any order of the rows
+DELETE FROM mixed WHERE id % 3 = 0;
+VACUUM layers, mixed;
+SELECT t, bool_and(abs(b.bloat_bytes - w.bloat_bytes) < 0.04 * b.table_bytes) AS near
+  FROM unnest(ARRAY['layers', 'mixed']::regclass[]) AS t, dbmaint_table_bloat(t, 100000) AS w,
+    generate_series(1, 10) AS seed, dbmaint_table_bloat(t, 400, seed) AS b GROUP BY t ORDER BY t::text;
 
 -- a budget: not one page more, and each above the least gets its share
 CREATE TABLE dear AS SELECT * FROM dbmaint_bloat(1000000, 1000) WHERE relation::oid >= 16384;

@@ -112,6 +112,10 @@ SELECT name, enabled, target, min_severity FROM dbmaint_channels WHERE name = 'n
 -- what came with the extension is not dumped, what became of it is
 SELECT name, seeded, dropped, enabled FROM dbmaint_channel_settings WHERE name IN ('log', 'notify') ORDER BY 1, 2;
 
+-- a template must give JSON however the type is written
+SELECT t AS content_type, refused('https://example.com/', 'webhook', jsonb_build_object('content_type', t, 'body', b))
+  FROM unnest(ARRAY['Application/JSON', 'application/json; charset=utf-8', 'application/vnd.x+JSON', 'Text/Plain', 'Application/X-WWW-form-urlencoded']) AS t,
+       unnest(ARRAY['{"text": {{summary}}', '{"text": {{summary}}}']) AS b;
 -- a whole number is stored as one, however it was written, and read so where it is not
 SELECT dbmaint_add_channel('whole', 'notify', 'x', 'warning', '{"escalation_level": 1.0, "concurrency": 2.00, "rate_per_second": 1.50}');
 SELECT escalation_level, options FROM dbmaint_channels WHERE name = 'whole';

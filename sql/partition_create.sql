@@ -91,6 +91,15 @@ DROP TABLE odd_2026_02;
 CREATE TABLE odd_half PARTITION OF odd FOR VALUES FROM ('2026-02-10') TO ('2026-03-01');
 SELECT * FROM create_future_partitions('odd', 1, '1 month', as_of => '2026-02-05 12:00+00');
 
+-- names that say where a range ends go on so; what is no date of the range does not
+CREATE TABLE ends (at date) PARTITION BY RANGE (at);
+CREATE TABLE ends_20261101 PARTITION OF ends FOR VALUES FROM ('2026-10-01') TO ('2026-11-01');
+CREATE TABLE ends_20261201 PARTITION OF ends FOR VALUES FROM ('2026-11-01') TO ('2026-12-01');
+SELECT * FROM create_future_partitions('ends', 2, as_of => '2026-11-15 00:00+00');
+CREATE TABLE fiscal (at date) PARTITION BY RANGE (at);
+CREATE TABLE fiscal_fy27q2 PARTITION OF fiscal FOR VALUES FROM ('2026-07-01') TO ('2026-10-01');
+CREATE TABLE fiscal_fy27q3 PARTITION OF fiscal FOR VALUES FROM ('2026-10-01') TO ('2027-01-01');
+SELECT * FROM create_future_partitions('fiscal', 1, as_of => '2026-11-15 00:00+00');
 -- names: quotes, 63 bytes, characters of several bytes, collisions
 CREATE TABLE "we""ird ; name" (at date) PARTITION BY RANGE (at);
 SELECT * FROM create_future_partitions('"we""ird ; name"', 1, '1 month', as_of => '2026-02-05 12:00+00');

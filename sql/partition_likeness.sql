@@ -169,6 +169,19 @@ SELECT pg_get_expr(polqual, polrelid) FROM pg_policy WHERE polrelid = 'formats_2
 RESET timezone; RESET datestyle; RESET intervalstyle;
 CREATE FUNCTION sub_ranges(relation regclass) RETURNS TABLE (partition regclass, bound text) LANGUAGE sql AS
 $$SELECT t.relid, pg_get_expr(c.relpartbound, c.oid) FROM pg_partition_tree(relation) AS t JOIN pg_class AS c ON c.oid = t.relid WHERE t.relid <> relation ORDER BY t.level, t.relid::text$$;
+-- statistics targets of extended statistics and of columns of indexes
+CREATE TABLE measured (at date, a int, b int) PARTITION BY RANGE (at);
+CREATE TABLE measured_2026_10 PARTITION OF measured FOR VALUES FROM ('2026-10-01') TO ('2026-11-01');
+CREATE INDEX measured_sum ON measured_2026_10 (a, (a + b), (b - a));
+CREATE INDEX measured_product ON measured_2026_10 ((a * b));
+ALTER INDEX measured_sum ALTER COLUMN 2 SET STATISTICS 400, ALTER COLUMN 3 SET STATISTICS 0;
+CREATE STATISTICS measured_first (ndistinct) ON a, b FROM measured_2026_10;
+CREATE STATISTICS measured_second (mcv) ON a, b FROM measured_2026_10;
+ALTER STATISTICS measured_second SET STATISTICS 500;
+SELECT partition_name, status FROM create_future_partitions('measured', 1, as_of => '2026-10-15 00:00+00');
+SELECT pg_get_indexdef(i.indexrelid, a.attnum, false) AS column, to_jsonb(a)->>'attstattarget' AS target FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indexrelid
+ WHERE i.indrelid = 'measured_2026_11'::regclass AND (to_jsonb(a)->>'attstattarget')::int >= 0 AND i.indkey[a.attnum - 1] = 0 ORDER BY 1;
+SELECT stxkind, nullif(to_jsonb(s)->>'stxstattarget', '-1') AS target FROM pg_statistic_ext AS s WHERE stxrelid = 'measured_2026_11'::regclass ORDER BY stxkind::text;
 -- sub-partitions take all rows of the new period: those of the same key in uneven parts, at the same distance from its beginning
 CREATE TABLE uneven (at date, i int) PARTITION BY RANGE (at);
 CREATE TABLE uneven_2026_10 PARTITION OF uneven FOR VALUES FROM ('2026-10-01') TO ('2026-11-01') PARTITION BY RANGE (at);

@@ -146,6 +146,18 @@ CREATE TRIGGER spy BEFORE INSERT ON dbmaint_statements FOR EACH ROW EXECUTE FUNC
 SELECT FROM dbmaint_take_snapshot('2026-01-16 00:00+00');
 DROP TRIGGER spy ON dbmaint_statements;
 
+-- pg_stat_statements keeps the constants of what has no plan: none is kept here
+DO $body$ BEGIN PERFORM 'https://hooks.example/T0P/SECRET', 'password=T0P SECRET'; END $body$;
+CREATE ROLE regress_statements_secret PASSWORD 'T0P''SECRET';
+ALTER ROLE regress_statements_secret /* PASSWORD 'T0P SECRET 0' */ PASSWORD E'T0P\'SECRET' -- was 'T0P SECRET 1'
+;
+COMMENT ON ROLE regress_statements_secret IS $$T0P SECRET$$;
+DROP ROLE regress_statements_secret;
+SELECT FROM dbmaint_take_snapshot('2026-01-17 00:00+00');
+SELECT count(*) AS secrets FROM dbmaint_statements WHERE query ~ 'T0P|SECRET';
+SELECT query FROM dbmaint_statements WHERE query ~ '^(DO|ALTER ROLE|COMMENT ON ROLE) ' AND query ~ '^DO ''|regress_statements_secret'
+ GROUP BY query ORDER BY query COLLATE "C";
+
 -- the collector does the same, at its interval
 SELECT collector, status FROM dbmaint_run_due('2026-02-01 00:00+00') WHERE collector = 'statements';
 SELECT collector, status FROM dbmaint_run_due('2026-02-01 00:04:59+00') WHERE collector = 'statements';

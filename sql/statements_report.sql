@@ -47,6 +47,15 @@ SELECT stddev_exec_time_ms, min_plan_time_ms, local_blk_read_time_ms, jit_deform
 SELECT o AS order_by, (SELECT array_agg(query_id) FROM dbmaint_top_statements('2026-01-01 00:00+00', '2026-01-01 01:00+00', o, 3)) AS first
   FROM unnest(ARRAY['total_time', 'mean_time', 'max_time', 'stddev_time', 'calls', 'rows', 'blocks_hit', 'blocks_read',
                     'temp_blocks', 'io_time', 'wal_bytes', 'plan_time']) AS o;
+-- what a function ran is in its caller's time: shares are of what clients sent
+BEGIN;
+UPDATE dbmaint_statements SET toplevel = false WHERE statement_id IN (2, 6);
+SELECT statement_id, toplevel, total_time_ms, percent_of_total FROM dbmaint_top_statements('2026-01-01 00:00+00', '2026-01-01 01:00+00');
+UPDATE dbmaint_statements SET toplevel = false WHERE statement_id <> 7;
+SELECT statement_id, toplevel, percent_of_total FROM dbmaint_top_statements('2026-01-01 00:00+00', '2026-01-01 01:00+00') WHERE statement_id IN (1, 7);
+UPDATE dbmaint_statements SET toplevel = false;
+SELECT count(*), count(percent_of_total) AS known FROM dbmaint_top_statements('2026-01-01 00:00+00', '2026-01-01 01:00+00');
+ROLLBACK;
 SELECT count(*) FROM dbmaint_top_statements('2026-01-01 00:00+00', '2026-01-01 01:00+00', 'calls', NULL);
 SELECT count(*) FROM dbmaint_top_statements('2026-02-01', '2026-02-02');
 SELECT * FROM dbmaint_top_statements(order_by => 'calls; DROP TABLE x');

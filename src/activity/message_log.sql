@@ -72,12 +72,16 @@ AS $$
 DECLARE
     home oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
     known_from timestamptz;
+    from_at timestamptz;
+    previous_from_at timestamptz;
 BEGIN
     IF lookback IS NULL OR lookback <= interval '0' THEN
         RAISE EXCEPTION 'lookback must be a positive interval'
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'For example: dbmaint_log_errors(''1 hour'').';
     END IF;
+    from_at := @extschema@.dbmaint_time_before(now(), lookback);
+    previous_from_at := @extschema@.dbmaint_time_before(from_at, lookback);
     -- there is no row for a quiet minute, so samples say how far back we know
     SELECT least((SELECT min(s."timestamp") FROM @extschema@.dbmaint_samples AS s),
                  (SELECT min(h.at) FROM @extschema@.dbmaint_log_history AS h
@@ -97,11 +101,11 @@ BEGIN
          WHERE c.not_stored > 0
     ), kinds AS (
         SELECT m.sqlstate, m.severity,
-               sum(m.count) FILTER (WHERE m.at > now() - lookback) AS recent,
-               CASE WHEN known_from <= now() - 2 * lookback THEN
-                   coalesce(sum(m.count) FILTER (WHERE m.at <= now() - lookback
-                                                   AND m.at > now() - 2 * lookback), 0) END AS previous,
-               array_agg(DISTINCT m.database) FILTER (WHERE m.at > now() - lookback) AS oids,
+               sum(m.count) FILTER (WHERE m.at > from_at) AS recent,
+               CASE WHEN known_from <= previous_from_at THEN
+                   coalesce(sum(m.count) FILTER (WHERE m.at <= from_at
+                                                   AND m.at > previous_from_at), 0) END AS previous,
+               array_agg(DISTINCT m.database) FILTER (WHERE m.at > from_at) AS oids,
                min(m.at) AS first_at, max(m.at) AS last_at
           FROM messages AS m
          WHERE m.severity IN ('WARNING', 'ERROR', 'FATAL', 'PANIC')

@@ -193,19 +193,23 @@ dbmaint_recorder(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *rsinfo = (ReturnSetInfo *) fcinfo->resultinfo;
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz since = now;
+	TimestampTz since = DT_NOBEGIN;
+	Interval	none = {0};
+	Interval	ages = {.month = 1000 * MONTHS_PER_YEAR};
 	Observation *copy;
 	int64		count;
 
-	if (!PG_ARGISNULL(0))
-		since = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
-														TimestampTzGetDatum(now),
-														PG_GETARG_DATUM(0)));
-	if (since >= now)
+	if (PG_ARGISNULL(0) ||
+		DatumGetBool(DirectFunctionCall2(interval_le, PG_GETARG_DATUM(0), IntervalPGetDatum(&none))))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("last must be a positive interval"),
 				 errhint("For example: dbmaint_recorder('5 minutes').")));
+	/* as dbmaint_time_before() has it: so far back a timestamp cannot */
+	if (DatumGetBool(DirectFunctionCall2(interval_lt, PG_GETARG_DATUM(0), IntervalPGetDatum(&ages))))
+		since = DatumGetTimestampTz(DirectFunctionCall2(timestamptz_mi_interval,
+														TimestampTzGetDatum(now),
+														PG_GETARG_DATUM(0)));
 	shared_require();
 
 	InitMaterializedSRF(fcinfo, 0);

@@ -132,8 +132,7 @@ SELECT i.incident_id, i.metric, i.instance, i.state, i.severity, i.worst_severit
 COMMENT ON VIEW dbmaint_alert_history IS
 'Every alert of this database that fired, with how bad it got, how long it lasted, who took it on and after how long, and the likely cause. Its events are in dbmaint_incident_events, its evidence in dbmaint_incidents.';
 
-CREATE FUNCTION dbmaint_acknowledge_alert(id bigint, note text DEFAULT NULL,
-    at timestamptz DEFAULT now())
+CREATE FUNCTION dbmaint_do_acknowledge_alert(id bigint, note text, at timestamptz)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -142,6 +141,7 @@ DECLARE
     i @extschema@.dbmaint_incidents;
 BEGIN
     PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_incidents'::name);
+    PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_incident_events'::name);
     SELECT n.* INTO i FROM @extschema@.dbmaint_incidents AS n
      WHERE n.incident_id = id
        AND n.database_oid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
@@ -158,20 +158,28 @@ BEGIN
         RETURN;
     END IF;
     UPDATE @extschema@.dbmaint_incidents AS n
-       SET acknowledged_at = coalesce(n.acknowledged_at, dbmaint_acknowledge_alert.at),
+       SET acknowledged_at = coalesce(n.acknowledged_at, dbmaint_do_acknowledge_alert.at),
            acknowledged_by = coalesce(n.acknowledged_by, session_user),
            acknowledge_note = coalesce(note, n.acknowledge_note)
      WHERE n.incident_id = id;
-    PERFORM @extschema@.dbmaint_note_incident_event(id, dbmaint_acknowledge_alert.at, 'acknowledged'::text,
+    PERFORM @extschema@.dbmaint_note_incident_event(id, dbmaint_do_acknowledge_alert.at, 'acknowledged'::text,
                                                     session_user::text, note);
     -- who was told that it fires need not look who takes it on
     IF i.acknowledged_at IS NULL AND i.notified_at IS NOT NULL THEN
-        PERFORM @extschema@.dbmaint_tell(id, 'acknowledge'::text, dbmaint_acknowledge_alert.at);
+        PERFORM @extschema@.dbmaint_tell(id, 'acknowledge'::text, dbmaint_do_acknowledge_alert.at);
     END IF;
 END
 $$;
+COMMENT ON FUNCTION dbmaint_do_acknowledge_alert(bigint, text, timestamptz) IS
+'Part of dbmaint_acknowledge_alert(), which runs it as the superuser.';
+
+CREATE FUNCTION dbmaint_acknowledge_alert(id bigint, note text DEFAULT NULL,
+    at timestamptz DEFAULT now())
+RETURNS void
+LANGUAGE C VOLATILE CALLED ON NULL INPUT
+AS 'MODULE_PATHNAME', 'dbmaint_run_granted';
 COMMENT ON FUNCTION dbmaint_acknowledge_alert(bigint, text, timestamptz) IS
-'Takes an alert that fires on: reminders and escalation stop, until it gets worse. Who was told of the alert is told so. A second call changes the note alone.';
+'Takes an alert that fires on: reminders and escalation stop, until it gets worse. Who was told of the alert is told so. A second call changes the note alone. May be granted.';
 
 CREATE FUNCTION dbmaint_host_name()
 RETURNS text
@@ -299,7 +307,8 @@ REVOKE ALL ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(i
     dbmaint_alert_text(text, text, float8, text, float8),
     dbmaint_last_reading(text, text, timestamptz),
     dbmaint_value_now(text, text, timestamptz, float8), dbmaint_alerts(),
-    dbmaint_acknowledge_alert(bigint, text, timestamptz), dbmaint_host_name(),
+    dbmaint_acknowledge_alert(bigint, text, timestamptz),
+    dbmaint_do_acknowledge_alert(bigint, text, timestamptz), dbmaint_host_name(),
     dbmaint_notification_texts(jsonb),
     dbmaint_notification_message(bigint, text, timestamptz), dbmaint_rule_states() FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_show_value(float8, text), dbmaint_show_duration(interval),

@@ -34,7 +34,7 @@ CREATE TABLE dbmaint_maintenance_windows (
     name text PRIMARY KEY CHECK (name <> '') CONSTRAINT dbmaint_maintenance_windows_name_length CHECK (octet_length(name) <= 1024),
     weekdays text[] NOT NULL CHECK (cardinality(weekdays) > 0),
     starts time NOT NULL CHECK (starts < time '24:00'),
-    duration interval NOT NULL CHECK (extract(epoch FROM duration) > 0 AND extract(epoch FROM duration) <= 7 * 86400),
+    duration interval NOT NULL CHECK (extract(epoch FROM duration) > 0.0 AND extract(epoch FROM duration) <= 604800.0),
     time_zone text NOT NULL,
     silences boolean NOT NULL DEFAULT true,
     enabled boolean NOT NULL DEFAULT true
@@ -67,8 +67,28 @@ CREATE TRIGGER dbmaint_changed AFTER INSERT OR UPDATE OR DELETE ON dbmaint_silen
 CREATE TRIGGER dbmaint_changed AFTER INSERT OR UPDATE OR DELETE ON dbmaint_maintenance_windows
     FOR EACH STATEMENT EXECUTE FUNCTION dbmaint_rules_changed();
 
-CREATE FUNCTION dbmaint_silence(rule text, instance text, until_at timestamptz,
-    reason text, from_at timestamptz DEFAULT now())
+CREATE FUNCTION dbmaint_require_own_silences()
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    LOCK TABLE @extschema@.dbmaint_silences IN ROW EXCLUSIVE MODE;
+    IF EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = '@extschema@.dbmaint_silences'::regclass
+                  AND t.tgfoid <> '@extschema@.dbmaint_rules_changed()'::regprocedure)
+       OR EXISTS (SELECT FROM pg_rewrite AS r WHERE r.ev_class = '@extschema@.dbmaint_silences'::regclass) THEN
+        RAISE EXCEPTION 'table dbmaint_silences has triggers or rules'
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  DETAIL = 'They would run with the rights of a superuser.',
+                  HINT = 'Drop them.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION dbmaint_require_own_silences() IS
+'Raises an error if dbmaint_silences has triggers or rules but the extension''s own, which would run as the superuser that writes it; locks it against getting some until the transaction ends';
+
+CREATE FUNCTION dbmaint_do_silence(rule text, instance text, until_at timestamptz,
+    reason text, from_at timestamptz)
 RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -76,6 +96,7 @@ AS $$
 DECLARE
     made bigint;
 BEGIN
+    PERFORM @extschema@.dbmaint_require_own_silences();
     IF rule IS NULL OR NOT EXISTS (SELECT FROM @extschema@.dbmaint_alert_metrics() AS m
                                     WHERE @extschema@.dbmaint_matches_pattern(rule, m.metric)) THEN
         RAISE EXCEPTION 'no metric is named like %', coalesce('"' || rule || '"', 'NULL')
@@ -103,15 +124,24 @@ BEGIN
     RETURN made;
 END
 $$;
-COMMENT ON FUNCTION dbmaint_silence(text, text, timestamptz, text, timestamptz) IS
-'Lets the alerts of a metric and an instance (names, or patterns with *) notify nobody until a time; returns the number of the silence, for dbmaint_end_silence(). They are watched all the same, and one that still fires then notifies at the end.';
+COMMENT ON FUNCTION dbmaint_do_silence(text, text, timestamptz, text, timestamptz) IS
+'Part of dbmaint_silence(), which runs it as the superuser.';
 
-CREATE FUNCTION dbmaint_end_silence(silence_id bigint, at timestamptz DEFAULT now())
+CREATE FUNCTION dbmaint_silence(rule text, instance text, until_at timestamptz,
+    reason text, from_at timestamptz DEFAULT now())
+RETURNS bigint
+LANGUAGE C VOLATILE CALLED ON NULL INPUT
+AS 'MODULE_PATHNAME', 'dbmaint_run_granted';
+COMMENT ON FUNCTION dbmaint_silence(text, text, timestamptz, text, timestamptz) IS
+'Lets the alerts of a metric and an instance (names, or patterns with *) notify nobody until a time; returns the number of the silence, for dbmaint_end_silence(). They are watched all the same, and one that still fires then notifies at the end, if it did not before or has another severity now. May be granted.';
+
+CREATE FUNCTION dbmaint_do_end_silence(silence_id bigint, at timestamptz)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM @extschema@.dbmaint_require_own_silences();
     UPDATE @extschema@.dbmaint_silences AS s
        SET until_at = greatest($2, s.from_at)
      WHERE s.silence_id = $1 AND s.until_at > $2;
@@ -122,8 +152,15 @@ BEGIN
     END IF;
 END
 $$;
+COMMENT ON FUNCTION dbmaint_do_end_silence(bigint, timestamptz) IS
+'Part of dbmaint_end_silence(), which runs it as the superuser.';
+
+CREATE FUNCTION dbmaint_end_silence(silence_id bigint, at timestamptz DEFAULT now())
+RETURNS void
+LANGUAGE C VOLATILE CALLED ON NULL INPUT
+AS 'MODULE_PATHNAME', 'dbmaint_run_granted';
 COMMENT ON FUNCTION dbmaint_end_silence(bigint, timestamptz) IS
-'Ends a silence now, or at a time';
+'Ends a silence now, or at a time. May be granted.';
 
 CREATE FUNCTION dbmaint_set_maintenance_window(name text, weekdays text[],
     starts time, duration interval,
@@ -268,8 +305,10 @@ COMMENT ON FUNCTION dbmaint_silenced_until(text, text, timestamptz) IS
 REVOKE ALL ON dbmaint_silences, dbmaint_maintenance_windows FROM PUBLIC;
 REVOKE ALL ON SEQUENCE dbmaint_silences_silence_id_seq FROM PUBLIC;
 GRANT SELECT ON dbmaint_silences, dbmaint_maintenance_windows TO pg_monitor;
-REVOKE ALL ON FUNCTION dbmaint_silence(text, text, timestamptz, text, timestamptz),
-    dbmaint_end_silence(bigint, timestamptz),
+REVOKE ALL ON FUNCTION dbmaint_require_own_silences(),
+    dbmaint_do_silence(text, text, timestamptz, text, timestamptz),
+    dbmaint_silence(text, text, timestamptz, text, timestamptz),
+    dbmaint_do_end_silence(bigint, timestamptz), dbmaint_end_silence(bigint, timestamptz),
     dbmaint_set_maintenance_window(text, text[], time, interval, text, boolean, boolean),
     dbmaint_drop_maintenance_window(text),
     dbmaint_maintenance_window_times(timestamptz, timestamptz),

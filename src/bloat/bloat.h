@@ -18,7 +18,7 @@
 #include "bloat/sample.h"
 #include "utils/rel.h"
 
-/* What one call may read of one relation: 8 GB, and 40 MB of memory. */
+/* What one call may read of one relation: 8 GB, and 50 MB of memory. */
 #define SAMPLE_PAGES_MOST	1000000
 
 /* Shares of the bytes of the table's pages. */

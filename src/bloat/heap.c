@@ -39,6 +39,9 @@
 /* the map is right if it is so many bytes off, in the mean; its unit is 32 */
 #define MAP_TOLERANCE	64
 
+/* so many pages that were read tell of those between them that were not */
+#define NEIGHBOURS		8
+
 typedef struct HeapPage
 {
 	bool		visible;		/* by the visibility map */
@@ -48,6 +51,7 @@ typedef struct HeapPage
 	uint16		dead;
 	double		live;
 	double		kept;			/* live, or coming: being inserted now */
+	double		needs;			/* pages for these, written anew */
 } HeapPage;
 
 typedef struct HeapSample
@@ -59,23 +63,38 @@ typedef struct HeapSample
 	BlockNumber *blocks;
 	HeapPage   *pages;
 
-	/* of the kept rows of the pages that were read */
-	double		rows;
-	double		bytes;
-	double		space;			/* with padding and line pointers */
-	double		space_squares;
+	/* the page that the kept rows, written anew, are put on */
+	uint32		capacity;
+	uint32		filled;
 
 	/* variance of a skipped page's guess, and of the means by it */
 	double		free_unseen;
 	double		live_unseen;
 } HeapSample;
 
+/*
+ * Puts a row where a rewrite would: rows keep their order, and one that does
+ * not fit on the page being filled begins the next.  What it leaves free there
+ * is needed, too.  A page takes a row at any fill factor.
+ */
+static void
+pack_row(HeapSample *sample, HeapPage *result, uint32 space)
+{
+	uint32		before = sample->filled;
+
+	if (before > 0 && before + space > sample->capacity)
+	{
+		result->needs += (double) (sample->capacity - before) / sample->capacity;
+		before = 0;
+	}
+	sample->filled = Min(before + space, sample->capacity);
+	result->needs += (double) (sample->filled - before) / sample->capacity;
+}
+
 static void
 count_row(HeapSample *sample, HeapPage *result, HTSV_Result state,
 		  uint32 length)
 {
-	double		space = MAXALIGN(length) + sizeof(ItemIdData);
-
 	if (state == HEAPTUPLE_LIVE || state == HEAPTUPLE_DELETE_IN_PROGRESS)
 		result->live += length;
 	else
@@ -85,10 +104,7 @@ count_row(HeapSample *sample, HeapPage *result, HTSV_Result state,
 			return;
 	}
 	result->kept += length;
-	sample->rows++;
-	sample->bytes += length;
-	sample->space += space;
-	sample->space_squares += space * space;
+	pack_row(sample, result, MAXALIGN(length) + sizeof(ItemIdData));
 }
 
 static void
@@ -147,6 +163,7 @@ read_pages(HeapSample *sample, bool skipped)
 	for (uint32 i = 0; (buffer = pages_next(&reader)) != InvalidBuffer; i++)
 	{
 		count_page(sample, buffer, &sample->pages[places[i]]);
+		sample->pages[places[i]].skipped = false;
 		UnlockReleaseBuffer(buffer);
 	}
 	pages_end(&reader);
@@ -293,37 +310,79 @@ guess_skipped_pages(HeapSample *sample)
 }
 
 /*
- * How many rows of the sample's widths go on a page of a table written anew,
- * at its fill factor.  Rows of one width leave what is too little for one more
- * of them.  Where widths differ, the row that no longer fits may be of any,
- * and begins anywhere before the end; wide ones are met there more often:
- * what is left is, in the mean, the mean square of the widths by twice their
- * mean.  Between the two decides how far, after a page of rows, chance has
- * moved the end of the last one, in widths.
+ * Fills in what the skipped pages among a run of the sample's need: what is
+ * used on them needs as many pages as on their neighbours, whose rows are like
+ * theirs.  In the table as a whole there may be rows of quite other widths.
+ * Where no neighbour was read, pages_a_byte is what it is, else it is set.
  */
-static double
-rows_a_page(const HeapSample *sample)
+static void
+guess_needs(HeapSample *sample, uint32 from, uint32 to, double *pages_a_byte)
 {
-	int			fill_factor = RelationGetFillFactor(sample->relation,
-													HEAP_DEFAULT_FILLFACTOR);
-	double		room = BLCKSZ - SizeOfPageHeaderData -
-	BLCKSZ * (100 - fill_factor) / 100;
-	double		width = sample->space / sample->rows;
-	double		square = sample->space_squares / sample->rows;
-	double		even = floor(room / width);
-	double		uneven = (room - square / (2 * width)) / width;
-	double		spread = sqrt(Max(square - width * width, 0) * room / width) / width;
+	double		used = 0;
+	double		needs = 0;
 
-	return Max(even + Min(spread, 1) * (uneven - even), 1);
+	for (uint32 i = from; i < to; i++)
+	{
+		const HeapPage *page = &sample->pages[i];
+
+		if (!page->visible || page->skipped)
+			continue;
+		used += BLCKSZ - page->free;
+		needs += page->needs;
+	}
+	if (used > 0)
+		*pages_a_byte = needs / used;
+	for (uint32 i = from; i < to; i++)
+	{
+		HeapPage   *page = &sample->pages[i];
+
+		if (page->skipped)
+			page->needs = (BLCKSZ - page->free) * *pages_a_byte;
+	}
 }
 
 static void
-summarise(const HeapSample *sample, TableBloat *bloat)
+guess_all_needs(HeapSample *sample)
+{
+	double		pages_a_byte = 0;
+	uint32		neighbours = 0;
+	uint32		from = 0;
+
+	for (uint32 i = 0; i < sample->size; i++)
+	{
+		neighbours += sample->pages[i].visible && !sample->pages[i].skipped;
+		if (neighbours == NEIGHBOURS || i + 1 == sample->size)
+		{
+			guess_needs(sample, from, i + 1, &pages_a_byte);
+			from = i + 1;
+			neighbours = 0;
+		}
+	}
+}
+
+/* The share of its pages that the table's rows would fill, written anew. */
+static void
+estimate_needed(HeapSample *sample, double *shares, Estimate *needed)
+{
+	double		kept = 0;
+	double		needs = 0;
+
+	guess_all_needs(sample);
+	for (uint32 i = 0; i < sample->size; i++)
+	{
+		kept += sample->pages[i].kept / BLCKSZ;
+		needs += sample->pages[i].needs;
+		shares[i] = sample->pages[i].needs;
+	}
+	sample_mean(shares, NULL, sample->size, sample->population,
+				kept > 0 ? sample->live_unseen * (needs / kept) * (needs / kept) : 0,
+				needed);
+}
+
+static void
+summarise(HeapSample *sample, TableBloat *bloat)
 {
 	double	   *shares = palloc_array(double, sample->size);
-	double		pages_a_byte = sample->rows == 0 ? 0 :
-	sample->rows / (sample->bytes * rows_a_page(sample));
-	Estimate	kept;
 
 	for (uint32 i = 0; i < sample->size; i++)
 		shares[i] = (double) sample->pages[i].dead / BLCKSZ;
@@ -339,15 +398,8 @@ summarise(const HeapSample *sample, TableBloat *bloat)
 	sample_mean(shares, NULL, sample->size, sample->population,
 				sample->live_unseen, &bloat->live);
 
-	for (uint32 i = 0; i < sample->size; i++)
-		shares[i] = sample->pages[i].kept / BLCKSZ;
-	sample_mean(shares, NULL, sample->size, sample->population,
-				sample->live_unseen, &kept);
+	estimate_needed(sample, shares, &bloat->needed);
 	pfree(shares);
-
-	bloat->needed.mean = kept.mean * BLCKSZ * pages_a_byte;
-	bloat->needed.low = kept.low * BLCKSZ * pages_a_byte;
-	bloat->needed.high = kept.high * BLCKSZ * pages_a_byte;
 }
 
 void
@@ -364,6 +416,8 @@ bloat_sample_table(Relation relation, uint32 pages, uint64 seed,
 	sample.horizon = GetOldestNonRemovableTransactionId(relation);
 	sample.population = bloat->pages;
 	sample.size = bloat->sampled;
+	sample.capacity = BLCKSZ - SizeOfPageHeaderData -
+		RelationGetTargetPageFreeSpace(relation, HEAP_DEFAULT_FILLFACTOR);
 	sample.blocks = pages_choose(0, sample.population, sample.size, seed);
 	sample.pages = palloc0_array(HeapPage, sample.size);
 

@@ -159,7 +159,7 @@ COMMENT ON COLUMN dbmaint_backups.noted_by IS
 'The user who noted it.';
 COMMENT ON SEQUENCE dbmaint_backups_backup_id_seq IS 'Numbers of backups.';
 
-CREATE FUNCTION dbmaint_note_backup(ended_at timestamptz DEFAULT now(), note text DEFAULT NULL)
+CREATE FUNCTION dbmaint_do_note_backup(ended_at timestamptz, note text)
 RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -167,6 +167,7 @@ AS $$
 DECLARE
     made bigint;
 BEGIN
+    PERFORM @extschema@.dbmaint_require_untriggered('dbmaint_backups'::name);
     IF ended_at IS NULL OR NOT isfinite(ended_at) OR ended_at > clock_timestamp() + interval '1 minute' THEN
         RAISE EXCEPTION 'ended_at must be a time that is not in the future'
             USING ERRCODE = 'invalid_parameter_value',
@@ -179,8 +180,15 @@ BEGIN
     RETURN made;
 END
 $$;
+COMMENT ON FUNCTION dbmaint_do_note_backup(timestamptz, text) IS
+'Part of dbmaint_note_backup(), which runs it as the superuser.';
+
+CREATE FUNCTION dbmaint_note_backup(ended_at timestamptz DEFAULT now(), note text DEFAULT NULL)
+RETURNS bigint
+LANGUAGE C VOLATILE CALLED ON NULL INPUT
+AS 'MODULE_PATHNAME', 'dbmaint_run_granted';
 COMMENT ON FUNCTION dbmaint_note_backup(timestamptz, text) IS
-'Notes that a backup of this database succeeded, for the alert on its age: what makes backups calls it at its end, where no base backup with archived WAL tells by itself. Returns the number of the row in dbmaint_backups.';
+'Notes that a backup of this database succeeded, for the alert on its age: what makes backups calls it at its end, where no base backup with archived WAL tells by itself. Returns the number of the row in dbmaint_backups. May be granted.';
 
 CREATE FUNCTION dbmaint_signals_of_backups(at timestamptz, home boolean,
     OUT metric text, OUT instance text, OUT value float8)
@@ -346,7 +354,7 @@ COMMENT ON FUNCTION dbmaint_capacity_signals(timestamptz, boolean) IS
 REVOKE ALL ON FUNCTION dbmaint_signals_of_sessions(), dbmaint_signals_of_ids(),
     dbmaint_signals_of_replication(), dbmaint_signals_of_archiving(),
     dbmaint_signals_of_backups(timestamptz, boolean),
-    dbmaint_note_backup(timestamptz, text),
+    dbmaint_do_note_backup(timestamptz, text), dbmaint_note_backup(timestamptz, text),
     dbmaint_signals(timestamptz, boolean), dbmaint_object_signals(timestamptz, boolean),
     dbmaint_capacity_signals(timestamptz, boolean) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_signals_of_sessions(), dbmaint_signals_of_ids(),

@@ -99,7 +99,7 @@ RETURNS SETOF record
 LANGUAGE C STABLE
 AS 'MODULE_PATHNAME', 'dbmaint_sequence_positions';
 COMMENT ON FUNCTION dbmaint_sequence_positions() IS
-'Where the sequences stand that the caller may read. Leaves out what is locked exclusively, gone, or another session''s; waits for nothing and keeps no lock.';
+'Where the sequences stand that the caller may read; all of them, where he has the privileges of pg_read_all_stats. Leaves out what is locked exclusively, gone, or another session''s; waits for nothing and keeps no lock.';
 
 CREATE FUNCTION dbmaint_sequence_resources(OUT resource text, OUT instance text,
     OUT used numeric, OUT limit_value numeric, OUT counter numeric, OUT detail text)
@@ -293,13 +293,18 @@ DECLARE
     -- farther than this nothing is told
     farthest CONSTANT float8 := 3652.5;
     mine CONSTANT oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+    -- of an hour ago and longer, what is read now tells nothing
+    over CONSTANT boolean := as_of < now() - interval '1 hour';
     width interval;
     at_hand record;
+    measured_at timestamptz;
+    left_over float8;
+    newest int;
+    of_late float8;
     counter numeric;
     notes text[];
     past record;
     line record;
-    days float8;
     freeze_age float8;
     held boolean;
 BEGIN
@@ -322,56 +327,82 @@ BEGIN
     LOOP
         resource := at_hand.resource;
         instance := at_hand.instance;
-        used := at_hand.used;
+        used := CASE WHEN NOT over THEN at_hand.used END;
         limit_value := at_hand.limit_value;
         counter := at_hand.counter;
-        notes := ARRAY[at_hand.detail];
+        measured_at := now();
+        -- what is said of the oldest ids and of a slot is of now
+        notes := CASE WHEN over AND resource IN ('transaction_ids', 'multixact_ids', 'retained_wal') THEN '{}' ELSE ARRAY[at_hand.detail] END;
         growth_per_day := NULL;
         exhausted_at := NULL;
         exhausted_earliest := NULL;
         exhausted_latest := NULL;
+        of_late := NULL;
 
         -- at most a thousand points, the last of each stretch of time
         SELECT coalesce(array_agg(p.x ORDER BY p.x), '{}') AS x, coalesce(array_agg(p.y ORDER BY p.x), '{}') AS y,
-               (array_agg(p.used ORDER BY p.x DESC))[1] AS last_used, max(p.at) AS last_at
+               (array_agg(p.used ORDER BY p.x DESC))[1] AS last_used,
+               (array_agg(p.limit_value ORDER BY p.x DESC))[1] AS last_limit, max(p.at) AS last_at
           INTO past
           FROM (SELECT DISTINCT ON (date_bin(width, s.at, '2001-01-01 00:00:00+00'))
-                       s.at, s.used, coalesce(s.counter, s.used)::float8 AS y,
+                       s.at, s.used, s.limit_value, coalesce(s.counter, s.used)::float8 AS y,
                        extract(epoch FROM s.at - as_of)::float8 / 86400 AS x
                   FROM @extschema@.dbmaint_capacity_samples AS s
                  WHERE s.database_oid = mine AND s.resource = at_hand.resource AND s.instance = at_hand.instance
-                   AND s.at >= as_of - lookback AND s.at <= as_of
+                   AND s.at >= greatest(as_of, '0001-01-01 00:00:00+00') - lookback AND s.at <= as_of AND (over OR s.at < measured_at)
                  ORDER BY date_bin(width, s.at, '2001-01-01 00:00:00+00'), s.at DESC) AS p;
-        IF used IS NULL AND past.last_at IS NOT NULL THEN
-            used := past.last_used;
-            notes := notes || format('As it was at %s: it cannot be read now, or not by %I.', past.last_at, current_user);
-        ELSIF used IS NULL THEN
-            notes := notes || format('It cannot be read now, or not by %I.', current_user);
-        ELSE
-            past.x := past.x || 0::float8;
+        IF used IS NOT NULL THEN
+            past.x := past.x || (extract(epoch FROM measured_at - as_of) / 86400)::float8;
             past.y := past.y || coalesce(counter, used)::float8;
+        ELSIF past.last_at IS NOT NULL THEN
+            used := past.last_used;
+            limit_value := past.last_limit;
+            measured_at := past.last_at;
+            notes := notes || CASE WHEN over THEN format('As it was at %s.', past.last_at)
+                                   ELSE format('As it was at %s: it cannot be read now, or not by %I.', past.last_at, current_user) END;
+        ELSE
+            notes := notes || CASE WHEN over THEN 'It was not measured then.'
+                                   ELSE format('It cannot be read now, or not by %I.', current_user) END;
         END IF;
         used_ratio := used / nullif(limit_value, 0);
 
         IF cardinality(past.x) >= 4 AND past.x[cardinality(past.x)] - past.x[1] >= 1 THEN
-            SELECT t.slope, t.slope_low, t.slope_high INTO line
-              FROM @extschema@.dbmaint_theil_sen(past.x::float8[], past.y::float8[], 0.95::float8) AS t;
+            -- growth changes: what was before it did tells nothing
+            SELECT t.slope, t.slope_low, t.slope_high, t.intercept, t.since INTO line
+              FROM @extschema@.dbmaint_recent_theil_sen(past.x::float8[], past.y::float8[], 4, 0.95::float8) AS t;
+            IF past.x[cardinality(past.x)] - line.since < 1 THEN
+                SELECT t.slope, t.slope_low, t.slope_high, t.intercept, past.x[1] AS since INTO line
+                  FROM @extschema@.dbmaint_theil_sen(past.x::float8[], past.y::float8[], 0.95::float8) AS t;
+            END IF;
             growth_per_day := line.slope;
-            IF growth_per_day > 0 THEN
-                days := greatest(limit_value - used, 0) / growth_per_day;
-                exhausted_at := CASE WHEN days <= farthest THEN as_of + days * interval '24 hours' END;
+            left_over := greatest(limit_value - used, 0);
+            -- a slope of 0 or less never ends
+            exhausted_at := CASE WHEN line.slope > 0 AND left_over <= farthest * line.slope
+                                 THEN measured_at + left_over / line.slope * interval '24 hours' END;
+            exhausted_earliest := CASE WHEN line.slope_high > 0 AND left_over <= farthest * line.slope_high
+                                       THEN measured_at + left_over / line.slope_high * interval '24 hours' END;
+            exhausted_latest := CASE WHEN line.slope_low > 0 AND left_over <= farthest * line.slope_low
+                                     THEN measured_at + left_over / line.slope_low * interval '24 hours' END;
+            IF line.since > past.x[1] THEN
+                notes := notes || format('Growth is that since %s UTC, before which it was another.',
+                    to_char((as_of + line.since * interval '24 hours') AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI'));
             END IF;
-            IF line.slope_high > 0 AND greatest(limit_value - used, 0) / line.slope_high <= farthest THEN
-                exhausted_earliest := as_of + (greatest(limit_value - used, 0) / line.slope_high)::float8 * interval '24 hours';
+            -- too recent for a break, and no reason to say that it does not grow
+            newest := cardinality(past.x);
+            SELECT t.slope INTO of_late
+              FROM (SELECT least(min(i), newest - 3) AS oldest FROM generate_subscripts(past.x, 1) AS i WHERE past.x[i] >= past.x[newest] - 1) AS k,
+                   @extschema@.dbmaint_theil_sen(past.x[k.oldest:]::float8[], past.y[k.oldest:]::float8[], 0.95::float8) AS t
+             WHERE t.slope > greatest(line.slope_high, 0)
+               AND NOT EXISTS (SELECT FROM generate_series(newest - 2, newest) AS i
+                                WHERE past.y[i] <= line.intercept + line.slope * past.x[i]);
+            IF of_late IS NOT NULL AND left_over <= farthest * of_late THEN
+                exhausted_earliest := measured_at + left_over / of_late * interval '24 hours';
             END IF;
-            IF line.slope_low > 0 AND greatest(limit_value - used, 0) / line.slope_low <= farthest THEN
-                exhausted_latest := as_of + (greatest(limit_value - used, 0) / line.slope_low)::float8 * interval '24 hours';
-            END IF;
-            IF growth_per_day <= 0 THEN
-                notes := notes || 'It does not grow.'::text;
-            ELSIF exhausted_at IS NULL THEN
-                notes := notes || 'Not within 10 years.'::text;
-            END IF;
+            notes := notes || CASE WHEN of_late IS NOT NULL THEN format('Of late it grows by %s a day.', @extschema@.dbmaint_brief(of_late::float8))
+                                   WHEN line.slope_high <= 0 THEN 'It does not grow.'
+                                   WHEN exhausted_earliest IS NULL THEN 'Not within 10 years.'
+                                   WHEN growth_per_day <= 0 THEN 'Mostly it does not grow, but it may: see exhausted_earliest.'
+                                   WHEN exhausted_at IS NULL THEN 'Hardly within 10 years, but see exhausted_earliest.' END;
         END IF;
 
         -- by what is used: the limits of the health checks
@@ -410,6 +441,9 @@ BEGIN
                      WHEN exhausted_at <= as_of + interval '168 hours' THEN 'critical'
                      WHEN exhausted_at <= as_of + interval '720 hours' THEN 'warning' ELSE 'ok' END);
         END IF;
+        IF of_late IS NOT NULL AND exhausted_earliest <= as_of + interval '168 hours' AND NOT held THEN
+            status := @extschema@.dbmaint_worse_status(status, 'warning'::text);
+        END IF;
         detail := array_to_string(notes, ' ');
         RETURN NEXT;
     END LOOP;
@@ -443,7 +477,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_capacity(interval, timestamptz) IS
-'What has an end, and when it is reached. resource: disk (bytes), connections, transaction_ids, multixact_ids, retained_wal (bytes), sequence and integer_key (values), partitions (ranges of time that have begun, of all). growth_per_day is the Theil-Sen slope of the samples of the lookback; exhausted_at is when it takes what is left, between exhausted_earliest and exhausted_latest with 95 % confidence (Sen''s interval); NULL: not within 10 years, or not known. status: warning, critical or emergency where it ends within 30 days, 7 days or 1 day, or where too much is used: disk 80, 90, 95 %; connections 80, 90, 99 %; retained WAL 50, 80, 95 %; sequences and keys 70, 85, 95 %; ids from 1.2 times autovacuum''s freeze age, half and three quarters of 2^31 on (below the first, autovacuum is in time). Partitions: warning when less than two ranges of the last one''s length are left, critical less than one, emergency when inserts fail. unknown: not enough history, or not permitted; detail says which. The server''s resources have their history in the home database.';
+'What has an end, and when it is reached. resource: disk (bytes), connections, transaction_ids, multixact_ids, retained_wal (bytes), sequence and integer_key (values), partitions (ranges of time that have begun, of all). growth_per_day is the Theil-Sen slope of the samples of the lookback, from the last change on that a day or more went by since (see dbmaint_recent_theil_sen()); exhausted_at is when it takes what is left, between exhausted_earliest and exhausted_latest with 95 % confidence (Sen''s interval; where it grows faster of late, over the last day and four samples, exhausted_earliest is by that); NULL: not within 10 years, or not known. status: warning, critical or emergency where it ends within 30 days, 7 days or 1 day (a warning, too, where it does within 7 days by its growth of late), or where too much is used: disk 80, 90, 95 %; connections 80, 90, 99 %; retained WAL 50, 80, 95 %; sequences and keys 70, 85, 95 %; ids from 1.2 times autovacuum''s freeze age, half and three quarters of 2^31 on (below the first, autovacuum is in time). Partitions: warning when less than two ranges of the last one''s length are left, critical less than one, emergency when inserts fail. unknown: not enough history, or not permitted; detail says which. For an as_of more than an hour ago used and limit_value are those of the last sample until then, of what there is now; partitions are those that there are now. The server''s resources have their history in the home database.';
 
 REVOKE ALL ON dbmaint_capacity_samples FROM PUBLIC;
 GRANT SELECT ON dbmaint_capacity_samples TO pg_monitor;

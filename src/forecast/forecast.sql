@@ -16,7 +16,7 @@ CREATE FUNCTION dbmaint_recent_theil_sen(x float8[], y float8[], least_points in
 LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'dbmaint_recent_theil_sen';
 COMMENT ON FUNCTION dbmaint_recent_theil_sen(float8[], float8[], int, float8) IS
-'The line of dbmaint_theil_sen() through the points from the last break on, where at least so many are after it: since is the x of the first one, and points counts them. A break is where the distances from the line before differ from those after it by Pettitt''s test (1979, 1 in 100) and in nine of ten pairs the same way; what is left is looked at again. x must ascend.';
+'The line of dbmaint_theil_sen() through the points from the last break on, where at least so many are after it: since is the x of the first one, and points counts them. A break is where the distances from the line before differ from those after it by Pettitt''s test (1979, at 5 %) and in nine of ten pairs the same way; what is left is looked at again. x must ascend.';
 
 CREATE FUNCTION dbmaint_project(series float8[], period int, steps int,
     confidence float8 DEFAULT 0.95,
@@ -106,11 +106,11 @@ BEGIN
                     AND r.hour < least($2, coalesce($5, ''infinity''::timestamptz))) AS b
           WHERE b.value > ''-infinity''::float8 AND b.value < ''infinity''::float8
           GROUP BY b.at', known.metric, coalesce(rolled_up, 'NULL::float8'),
-               '@extschema@.performance_metrics'::regclass, '@extschema@.dbmaint_rolled_up_hours'::regproc)
+               '@extschema@.performance_metrics'::regclass, '@extschema@.dbmaint_rolled_up_hours(timestamptz[])'::regprocedure::regproc)
         USING from_at, to_at, step, me, samples_from, rolled_up IS NOT NULL,
               ARRAY(SELECT d.day FROM @extschema@.dbmaint_daily_metrics AS d
                      WHERE rolled_up IS NOT NULL AND d.database_oid = me
-                       AND d.day > from_at - interval '24 hours' AND d.day < to_at
+                       AND d.day > greatest(from_at, '0001-01-01 00:00:00+00') - interval '24 hours' AND d.day < to_at
                     UNION
                     SELECT date_trunc('day', h.hour, 'UTC') FROM @extschema@.dbmaint_hourly_metrics AS h
                      WHERE rolled_up IS NOT NULL AND h.database_oid = me

@@ -337,7 +337,7 @@ find_break(const double *rest, int n, int least)
 		}
 	}
 	if (place == 0 || n - place < least ||
-		2 * exp(-6 * greatest * greatest / cubed) > 0.01 ||
+		2 * exp(-6 * greatest * greatest / cubed) > 0.05 ||
 		greatest < 0.8 * place * (n - place))
 		return 0;
 	return place;

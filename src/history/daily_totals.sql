@@ -22,7 +22,7 @@ BEGIN
         SELECT t.*
           FROM (SELECT DISTINCT date_trunc('day', s.taken_at - interval '1 microsecond', 'UTC') AS day, s.database_oid
                   FROM %2$s AS s, me
-                 WHERE s.database_oid = me.oid AND s.taken_at > $1 AND s.taken_at <= $2 + interval '24 hours') AS r,
+                 WHERE s.database_oid = me.oid AND s.taken_at > $1 AND s.taken_at <= least($2, '200000-01-01 00:00:00+00') + interval '24 hours') AS r,
                LATERAL %3$s(r.day) AS t
          WHERE r.day >= $1 AND r.day < $2
            AND NOT EXISTS (SELECT FROM %1$s AS d

@@ -152,6 +152,16 @@ SELECT m.*
 COMMENT ON VIEW dbmaint_samples IS
 'The rows of performance_metrics that measured this database; leaves out what a copied database inherited from its original';
 
+CREATE FUNCTION dbmaint_time_before(at timestamptz, lookback interval)
+RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT CASE WHEN lookback >= interval '1000 years' THEN '-infinity' ELSE at - lookback END
+$$;
+COMMENT ON FUNCTION dbmaint_time_before(timestamptz, interval) IS
+'The time a lookback before another one; -infinity from a thousand years on, which is more than any history and soon more than a timestamptz can say';
+
 CREATE FUNCTION dbmaint_response_time(
     lookback interval DEFAULT '15 minutes',
     OUT avg_response_time float8, OUT min_response_time float8,
@@ -172,7 +182,7 @@ BEGIN
     SELECT r.* INTO avg_response_time, min_response_time, max_response_time,
            response_variance, query_count, p50_ms, p95_ms, p99_ms, max_ms,
            slow_query_count, failed_query_count
-      FROM @extschema@.dbmaint_response_time(now() - lookback, 'infinity'::timestamptz) AS r;
+      FROM @extschema@.dbmaint_response_time(@extschema@.dbmaint_time_before(now(), lookback), 'infinity'::timestamptz) AS r;
 END
 $$;
 COMMENT ON FUNCTION dbmaint_response_time(interval) IS
@@ -492,11 +502,13 @@ COMMENT ON FUNCTION dbmaint_expire_history(timestamptz, int) IS
 REVOKE ALL ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary FROM PUBLIC;
 GRANT SELECT ON performance_metrics, dbmaint_samples, dbmaint_weekly_trend, dbmaint_monthly_summary TO pg_monitor;
 REVOKE ALL ON FUNCTION dbmaint_response_time(interval),
+    dbmaint_time_before(timestamptz, interval),
     dbmaint_response_time(timestamptz, timestamptz), dbmaint_history_tables(),
     dbmaint_require_column(regclass, text), dbmaint_row_bytes(regclass, text),
     dbmaint_expire_history(timestamptz, int), dbmaint_expire_table(regclass, text, timestamptz, float8, int),
     dbmaint_has_foreign_code(regclass), dbmaint_require_untriggered(name) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION dbmaint_response_time(interval),
+    dbmaint_time_before(timestamptz, interval),
     dbmaint_response_time(timestamptz, timestamptz), dbmaint_history_tables(),
     dbmaint_require_column(regclass, text), dbmaint_row_bytes(regclass, text),
     dbmaint_has_foreign_code(regclass) TO pg_monitor;

@@ -44,7 +44,7 @@ BEGIN
     RETURN QUERY
     WITH days AS MATERIALIZED (
         SELECT (m.hour AT TIME ZONE 'UTC')::date AS day, v.metric, v.unit, v.value
-          FROM @extschema@.dbmaint_metrics_by('day'::text, date_trunc('day', from_at, 'UTC') - make_interval(hours => 168 * weeks), to_at) AS m,
+          FROM @extschema@.dbmaint_metrics_by('day'::text, date_trunc('day', greatest(from_at, '0001-01-01 00:00:00+00'), 'UTC') - make_interval(hours => 168 * weeks), to_at) AS m,
                LATERAL (VALUES
                    ('response_time_ms', 'ms', m.response_time_sum_ms / nullif(m.query_count, 0)),
                    ('p95_ms', 'ms', @extschema@.dbmaint_percentile(m.latency_histogram, 0.95::float8)),

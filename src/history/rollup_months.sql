@@ -236,7 +236,7 @@ BEGIN
     SELECT m.* INTO k FROM @extschema@.dbmaint_month_kinds() AS m WHERE m.kind = dbmaint_best_days.kind;
     RETURN QUERY EXECUTE format(
         'WITH months AS MATERIALIZED ('
-        '    SELECT m.* FROM %1$I.dbmaint_months_of(NULL::%1$I.%2$I, $4, $2, date_trunc(''month'', $3, ''UTC'')) AS m'
+        '    SELECT m.* FROM %1$I.dbmaint_months_of(NULL::%1$I.%2$I, $4, $2, date_trunc(''month'', greatest($3, ''0001-01-01 00:00:00+00''), ''UTC'')) AS m'
         '), days AS MATERIALIZED ('
         '    SELECT d.*, d.in_month AND %1$I.dbmaint_packed_nth(d.object_ids, 1) = 0 AS others'
         '      FROM %1$I.%3$I($2, $3) AS d'

@@ -158,6 +158,12 @@ extern void job_again(Job *job, TimestampTz at);
 extern void relation_check(Job *job, const char *relkinds);
 extern HeapTuple relation_tuple(const Job *job);
 
+/*
+ * At top level, after a command that passes over a relation which went away
+ * while it waited for it: raises an error if it did.
+ */
+extern void relation_require_still(const Job *job);
+
 /* the kinds */
 extern const JobOption vacuum_options[];
 extern const JobOption analyze_options[];

@@ -11,6 +11,7 @@
 
 #include "access/htup_details.h"
 #include "access/sysattr.h"
+#include "access/xact.h"
 #include "catalog/catalog.h"
 #include "catalog/index.h"
 #include "catalog/pg_class.h"
@@ -107,6 +108,14 @@ relation_tuple(const Job *job)
 				(errcode(ERRCODE_UNDEFINED_TABLE),
 				 errmsg("relation %s does not exist any more", job->target)));
 	return tuple;
+}
+
+void
+relation_require_still(const Job *job)
+{
+	StartTransactionCommand();
+	ReleaseSysCache(relation_tuple(job));
+	CommitTransactionCommand();
 }
 
 void

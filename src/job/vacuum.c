@@ -135,6 +135,7 @@ vacuum_run(Job *job)
 {
 	command_run(psprintf("VACUUM%s %s", options_clause(job), job->target),
 				job->requester, LOCK_WAIT_MS);
+	relation_require_still(job);
 }
 
 void
@@ -143,4 +144,5 @@ analyze_run(Job *job)
 	command_run(psprintf("ANALYZE%s %s%s", options_clause(job), job->target,
 						 columns_clause(job)),
 				job->requester, LOCK_WAIT_MS);
+	relation_require_still(job);
 }

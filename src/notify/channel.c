@@ -388,8 +388,7 @@ check_rendered(const Channel *channel)
 	for (int i = 0; i < 2; i++)
 	{
 		render(channel, &messages[i], &request);
-		if (pg_strncasecmp(request.content_type, "text/", 5) != 0 &&
-			strstr(request.content_type, "json") != NULL &&
+		if (content_type_is_json(request.content_type) &&
 			!json_is_valid(request.body.data))
 		{
 			problem_set(&problem, "the option body", "does not give valid JSON",

@@ -281,6 +281,12 @@ step_prepare(void *arg)
 	}
 	if (channel->kind->carrier == CARRIER_LOG)
 	{
+		if (!message_level_is_interesting(LOG))
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("the server's log takes no such messages: log_min_messages is \"%s\"",
+							GetConfigOption("log_min_messages", false, false)),
+					 errhint("Set log_min_messages to log, or to anything that shows more.")));
 		ereport(LOG,
 				(errmsg("%s", pg_any_to_server(request.body.data,
 											   (int) request.body.length, PG_UTF8))));

@@ -120,6 +120,10 @@ extern Verdict email_judge(const Answer *answer);
 extern bool webhook_check(const Channel *channel, const char *networks, Problem *problem);
 extern void webhook_build(const Channel *channel, const Message *message, Request *request);
 extern Verdict http_judge(const Answer *answer);
+
+/* Is what is sent JSON, by its content type? */
+extern bool content_type_is_json(const char *type);
+
 extern bool notify_check(const Channel *channel, const char *networks, Problem *problem);
 extern void notify_build(const Channel *channel, const Message *message, Request *request);
 extern bool log_check(const Channel *channel, const char *networks, Problem *problem);

@@ -33,14 +33,22 @@ content_type(const Channel *channel)
 	return channel->content_type != NULL ? channel->content_type : JSON_TYPE;
 }
 
+bool
+content_type_is_json(const char *type)
+{
+	size_t		length = strcspn(type, "; ");
+
+	return (length == strlen(JSON_TYPE) && strncasecmp(type, JSON_TYPE, length) == 0) ||
+		(length > 5 && strncasecmp(type + length - 5, "+json", 5) == 0);
+}
+
 /* How a template is filled in follows from what the receiver will read. */
 static bool
 find_format(const char *type, TemplateFormat *format)
 {
 	size_t		length = strcspn(type, "; ");
 
-	if ((length == strlen(JSON_TYPE) && strncasecmp(type, JSON_TYPE, length) == 0) ||
-		(length > 5 && strncasecmp(type + length - 5, "+json", 5) == 0))
+	if (content_type_is_json(type))
 		*format = TEMPLATE_JSON;
 	else if (length == 33 &&
 			 strncasecmp(type, "application/x-www-form-urlencoded", length) == 0)

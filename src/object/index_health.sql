@@ -104,7 +104,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'For example: dbmaint_index_health(''1 day'').';
     END IF;
-    from_at := now() - lookback;
+    from_at := @extschema@.dbmaint_time_before(now(), lookback);
 
     SELECT min(s.taken_at - s.interval_ms * interval '1 ms'), sum(s.interval_ms) / 3600000
       INTO covered_from, covered_hours

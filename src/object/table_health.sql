@@ -58,7 +58,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'For example: dbmaint_table_health(''1 day'').';
     END IF;
-    from_at := now() - lookback;
+    from_at := @extschema@.dbmaint_time_before(now(), lookback);
     stale_after := now() - interval '7 days';
 
     SELECT min(s.taken_at - s.interval_ms * interval '1 ms')

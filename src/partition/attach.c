@@ -222,8 +222,8 @@ attach_judge_default(Creation *creation)
 }
 
 /*
- * What ATTACH PARTITION will lock, in the order in which it does: tables that
- * a foreign key of the parent refers to, and the default partition.
+ * What ATTACH PARTITION will lock: the default partition, and tables that
+ * foreign keys connect with the parent, on whatever side they are.
  */
 static void
 lock_neighbours(const Creation *creation)
@@ -231,7 +231,7 @@ lock_neighbours(const Creation *creation)
 	const PartitionSet *set = creation->set;
 	PoliteLock	own = {set->default_partition, AccessExclusiveLock};
 	int			count = OidIsValid(set->default_partition) ? 1 : 0;
-	PoliteLock *locks = foreign_locks(set->parent, ShareRowExclusiveLock, &own, &count);
+	PoliteLock *locks = foreign_locks_both(set->parent, ShareRowExclusiveLock, &own, &count);
 
 	if (count > 0)
 		polite_lock_all(psprintf("attach partitions to \"%s\"", set->name),

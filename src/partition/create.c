@@ -81,6 +81,27 @@ compare_wanted(const void *a, const void *b)
 		(left->slot.range.from < right->slot.range.from);
 }
 
+/* Of a time beyond the calendar there is nothing to make, and nothing to be silent about. */
+static void
+require_present(const Creation *creation)
+{
+	const PartitionSet *set = creation->set;
+
+	for (int i = 0; i < creation->count; i++)
+	{
+		if (creation->wanted[i].slot.kind != SLOT_GAP)
+			return;
+	}
+	if (creation->too_many)
+		return;
+	ereport(ERROR,
+			(errcode(set->calendar != NULL ? ERRCODE_DATETIME_VALUE_OUT_OF_RANGE : ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+			 errmsg("cannot compute the period of the present of \"%s\"", set->name),
+			 set->calendar != NULL ?
+			 errdetail("Calendars are computed from the year 1 to the year %d.", CALENDAR_END_YEAR - 1) :
+			 errdetail("The greatest key in use is at the end of what numbers there are.")));
+}
+
 /* Reads the set under whatever lock the caller has, and plans. */
 int
 create_look(Creation *creation)
@@ -104,6 +125,7 @@ create_look(Creation *creation)
 	creation->too_many = false;
 	grid_plan(&set->grid, set->ranges, set->count, set_now(set, request->at),
 			  request->count, request->fill_gaps, take_slot, creation);
+	require_present(creation);
 	for (int i = 0; i < creation->count; i++)
 	{
 		if (request->most > 0 && missing == request->most)

@@ -95,7 +95,11 @@ name_fields(const PartitionSet *set, const Range *range)
 	fields.is_number = set->key.kind == KEY_INTEGER || set->key.kind == KEY_SECONDS ||
 		set->key.kind == KEY_MILLISECONDS;
 	if (fields.is_calendar)
+	{
 		fields.local = calendar_to_local(set->calendar, range->from);
+		fields.local_end = range->to >= RANGE_INFINITE_FUTURE ? fields.local :
+			calendar_to_local(set->calendar, range->to);
+	}
 	if (fields.is_number)
 	{
 		fields.from = key_number(&set->key, range->from);

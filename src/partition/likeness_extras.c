@@ -297,9 +297,8 @@ copy_row_security(const Likeness *likeness, Relation model, const char *quoted)
 		owner_run(set->owner, psprintf("ALTER TABLE %s FORCE ROW LEVEL SECURITY", quoted));
 }
 
-/* The index of the table that is like the model's one of its replica identity. */
-static char *
-find_identity_index(Relation model, Oid model_index, Oid table)
+char *
+likeness_find_index(Relation model, Oid model_index, Oid table)
 {
 	Relation	wanted = relation_open(model_index, AccessShareLock);
 	Relation	rel = relation_open(table, AccessShareLock);
@@ -340,7 +339,7 @@ copy_replica_identity(const Likeness *likeness, Relation model, Oid table, const
 		case REPLICA_IDENTITY_INDEX:
 			{
 				Oid			index = RelationGetReplicaIndex(model);
-				char	   *name = OidIsValid(index) ? find_identity_index(model, index, table) : NULL;
+				char	   *name = OidIsValid(index) ? likeness_find_index(model, index, table) : NULL;
 
 				if (name != NULL)
 					identity = psprintf("USING INDEX %s", quote_identifier(name));
@@ -420,6 +419,7 @@ likeness_extras(Likeness *likeness, Relation model, Oid table, const char *quote
 		owner_run(likeness->set->owner, psprintf("COMMENT ON TABLE %s IS %s", quoted, quote_literal_cstr(comment)));
 	copy_privileges(likeness, model, table, quoted);
 	copy_columns(likeness, model, quoted);
+	likeness_statistics(likeness->set->owner, model, table);
 	copy_row_security(likeness, model, quoted);
 	copy_replica_identity(likeness, model, table, quoted);
 	copy_publications(likeness, model, quoted);

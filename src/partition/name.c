@@ -60,6 +60,16 @@ order_length(const NamePart *order)
 	return length;
 }
 
+static NameFields
+at_moment(const NameFields *fields, NameMoment moment)
+{
+	NameFields	result = *fields;
+
+	if (moment != NAME_OF_BEGIN)
+		result.local = moment == NAME_OF_END ? fields->local_end : fields->local_end - 1;
+	return result;
+}
+
 static bool
 is_digit(char c)
 {
@@ -260,6 +270,7 @@ build_whole(const NamePattern *pattern, const NameFields *fields, char *text,
 			size_t size, int *head)
 {
 	size_t		length = 0;
+	NameFields	moment = at_moment(fields, pattern->moment);
 
 	*head = -1;
 	for (int i = 0; i < pattern->count; i++)
@@ -275,7 +286,7 @@ build_whole(const NamePattern *pattern, const NameFields *fields, char *text,
 		{
 			if (*head < 0)
 				*head = (int) length;
-			field_text(pattern->parts[i].part, pattern->parts[i].value, fields, part);
+			field_text(pattern->parts[i].part, pattern->parts[i].value, &moment, part);
 		}
 		if (length + strlen(part) + 1 > size)
 			break;
@@ -287,27 +298,45 @@ build_whole(const NamePattern *pattern, const NameFields *fields, char *text,
 	return (int) length;
 }
 
+/* The pattern of the last name by an order of fields, if it is that of the others, too. */
+static bool
+infer_order(const NamePart *order, NameMoment moment, const char *const *names,
+			const NameFields *fields, int count, const NameFields *next, NamePattern *pattern)
+{
+	const int	last = count - 1;
+	NameFields	of_last = at_moment(&fields[last], moment);
+	char		built[NAME_BYTES + 1];
+	int			others = 0;
+
+	/*
+	 * a number's begin and end are fields of their own; one name may end so
+	 * by chance
+	 */
+	if (moment != NAME_OF_BEGIN && (order[0] == NAME_FROM || last == 0))
+		return false;
+	pattern->moment = moment;
+	if (!match_name(order, names[last], &of_last, pattern))
+		return false;
+	for (int i = 0; i < last; i++)
+	{
+		name_build(pattern, &fields[i], no_clip, built);
+		others += strcmp(built, names[i]) == 0;
+	}
+	name_build(pattern, next, no_clip, built);
+	return (last == 0 || others > 0) && strcmp(built, names[last]) != 0;
+}
+
 bool
 name_infer(const char *const *names, const NameFields *fields, int count,
 		   const NameFields *next, NamePattern *pattern)
 {
-	const int	last = count - 1;
-
-	for (size_t o = 0; o < sizeof(orders) / sizeof(orders[0]); o++)
+	for (int moment = 0; moment < NAME_MOMENTS && count > 0; moment++)
 	{
-		char		built[NAME_BYTES + 1];
-		int			others = 0;
-
-		if (count < 1 || !match_name(orders[o], names[last], &fields[last], pattern))
-			continue;
-		for (int i = 0; i < last; i++)
+		for (size_t o = 0; o < sizeof(orders) / sizeof(orders[0]); o++)
 		{
-			name_build(pattern, &fields[i], no_clip, built);
-			others += strcmp(built, names[i]) == 0;
+			if (infer_order(orders[o], (NameMoment) moment, names, fields, count, next, pattern))
+				return true;
 		}
-		name_build(pattern, next, no_clip, built);
-		if ((last == 0 || others > 0) && strcmp(built, names[last]) != 0)
-			return true;
 	}
 	return false;
 }
@@ -319,6 +348,7 @@ name_default(const char *parent, const Period *period, const NameFields *first,
 	static const NamePart day[] = {NAME_MONTH, NAME_DAY, NAME_HOUR, NAME_MINUTE, NAME_SECOND};
 	int			parts = 0;
 
+	pattern->moment = NAME_OF_BEGIN;
 	pattern->count = 0;
 	add_literals(pattern, parent, (int) strlen(parent));
 	add_part(pattern, NAME_LITERAL, '_');

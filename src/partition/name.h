@@ -37,8 +37,19 @@ typedef enum NamePart
 	NAME_TO
 } NamePart;
 
+/* Of which moment of the range the date and time are. */
+typedef enum NameMoment
+{
+	NAME_OF_BEGIN,
+	NAME_OF_END,				/* which the range has not any more */
+	NAME_OF_LAST				/* the last one it has */
+} NameMoment;
+
+#define NAME_MOMENTS (NAME_OF_LAST + 1)
+
 typedef struct NamePattern
 {
+	NameMoment	moment;
 	int			count;
 	struct
 	{
@@ -56,6 +67,7 @@ typedef struct NameFields
 	int64_t		from;			/* as the key says it, where it is a number */
 	int64_t		to;
 	bool		is_number;
+	int64_t		local_end;		/* of a calendar: when it ends, local time */
 } NameFields;
 
 /* The length to which a text of so many bytes is cut to have at most limit. */
@@ -64,7 +76,8 @@ typedef int (*NameClip) (const char *text, int length, int limit);
 /*
  * Finds the pattern of the last of count names, oldest first, with the fields
  * of their ranges; others must follow it, one of them at least where there is
- * one, and it must tell the next range from the last.  False if there is none.
+ * one, and it must tell the next range from the last.  That ranges are called
+ * by their ends takes two names to say.  False if there is none.
  */
 extern bool name_infer(const char *const *names, const NameFields *fields,
 					   int count, const NameFields *next, NamePattern *pattern);

@@ -15,6 +15,7 @@
 
 #include "access/relation.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_namespace.h"
 #include "partition/drop.h"
 #include "partition/owner.h"
 #include "utils/builtins.h"

@@ -12,8 +12,13 @@
  */
 #include "compat.h"
 
+#include "access/htup_details.h"
 #include "catalog/partition.h"
+#include "catalog/pg_am.h"
+#include "catalog/pg_opclass.h"
+#include "catalog/pg_partitioned_table.h"
 #include "catalog/pg_type.h"
+#include "commands/defrem.h"
 #include "partition/owner.h"
 #include "partition/recorded.h"
 #include "partition/set.h"
@@ -24,6 +29,7 @@
 #include "utils/lsyscache.h"
 #include "utils/partcache.h"
 #include "utils/ruleutils.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 #include "utils/uuid.h"
 
@@ -117,6 +123,31 @@ read_other_columns(Relation parent, PartitionKey key, PartitionSet *set)
 	set->others_absent = absent.data;
 }
 
+/*
+ * Ranges are computed in the order of the type: an operator class with another
+ * one, a descending one say, has other bounds.
+ */
+static void
+refuse_other_order(Relation parent, PartitionKey key)
+{
+	HeapTuple	tuple;
+	Oid			opclass;
+	bool		isnull;
+
+	if (key->partopfamily[0] == get_opclass_family(GetDefaultOpClass(key->parttypid[0], BTREE_AM_OID)))
+		return;
+	tuple = SearchSysCache1(PARTRELID, ObjectIdGetDatum(RelationGetRelid(parent)));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for partition key of relation %u", RelationGetRelid(parent));
+	opclass = ((oidvector *) DatumGetPointer(SysCacheGetAttr(PARTRELID, tuple, Anum_pg_partitioned_table_partclass, &isnull)))->values[0];
+	ReleaseSysCache(tuple);
+	tuple = SearchSysCache1(CLAOID, ObjectIdGetDatum(opclass));
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for opclass %u", opclass);
+	refuse(parent, psprintf("Its key has the operator class \"%s\", which orders values as its type does not.",
+							NameStr(((Form_pg_opclass) GETSTRUCT(tuple))->opcname)));
+}
+
 static void
 read_key(Relation parent, PartitionSet *set)
 {
@@ -139,6 +170,7 @@ read_key(Relation parent, PartitionSet *set)
 		refuse(parent, "It is partitioned by an expression.");
 	if (!key_of_type(key->parttypid[0], &set->key))
 		refuse(parent, psprintf("Its key is of type %s.", format_type_be(key->parttypid[0])));
+	refuse_other_order(parent, key);
 
 	set->column = key->partattrs[0];
 	set->column_name = pstrdup(NameStr(TupleDescAttr(RelationGetDescr(parent), set->column - 1)->attname));

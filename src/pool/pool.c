@@ -164,17 +164,29 @@ note_reason(PoolReason reason, const char *message, TimestampTz at)
 }
 
 /*
- * Loading the library raises an error where it is missing: that is what holds
- * unless it comes to an exchange, which says otherwise.
+ * Loading the library raises an error where it is missing, which is then the
+ * reason.  One that loads leaves what the last exchange came to, maybe another
+ * process's, as it is.
  */
 static void
 load_library(TimestampTz at)
 {
+	PoolStatus	status;
+
 	if (api != NULL)
 		return;
-	note_reason(POOL_NO_LIBRARY, "it could not be loaded", at);
-	(void) console_api();
-	note_reason(POOL_NOT_TRIED, "", at);
+	PG_TRY();
+	{
+		(void) console_api();
+	}
+	PG_CATCH();
+	{
+		note_reason(POOL_NO_LIBRARY, "it could not be loaded", at);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	if (pool_status(&status) && status.reason == POOL_NO_LIBRARY)
+		note_reason(POOL_NOT_TRIED, "", at);
 }
 
 /* Is it not yet time to try again? */

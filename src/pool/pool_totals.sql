@@ -144,7 +144,7 @@ AS $$
     SELECT t.*
       FROM (SELECT DISTINCT date_trunc('day', s.taken_at - interval '1 microsecond', 'UTC') AS day, s.database_oid
               FROM @extschema@.dbmaint_pool_snapshots AS s, me
-             WHERE s.database_oid = me.oid AND s.taken_at > $1 AND s.taken_at <= $2 + interval '24 hours') AS r,
+             WHERE s.database_oid = me.oid AND s.taken_at > $1 AND s.taken_at <= least($2, '200000-01-01 00:00:00+00') + interval '24 hours') AS r,
            LATERAL @extschema@.dbmaint_total_pool_day(r.day) AS t
      WHERE r.day >= $1 AND r.day < $2
        AND NOT EXISTS (SELECT FROM @extschema@.dbmaint_daily_pools AS d

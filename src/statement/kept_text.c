@@ -2,7 +2,7 @@
  *
  * kept_text.c
  *		What is kept of a statement's text: on one line, in the database's
- *		encoding, and not too long.
+ *		encoding, not too long, and without what may be secret.
  *
  * src/statement/kept_text.c
  *
@@ -95,6 +95,7 @@ query_text_keep(const char *bytes, size_t length, int encoding, bool *truncated)
 	length = Min(length, RAW_TEXT_MAX);
 	line = palloc(length + 1);
 	line_length = query_text_normalize(bytes, length, line);
+	line_length = query_text_hide(line, line_length);
 
 	initStringInfo(&out);
 	if (encoding == target || encoding == PG_SQL_ASCII || target == PG_SQL_ASCII)

@@ -56,7 +56,8 @@ copy(Scanner *s, size_t length)
 {
 	if (length > (size_t) (s->end - s->at))
 		length = (size_t) (s->end - s->at);
-	memcpy(s->out, s->at, length);
+	/* where a text is changed in its own memory, they overlap */
+	memmove(s->out, s->at, length);
 	s->out += length;
 	s->at += length;
 }
@@ -88,14 +89,20 @@ copy_blanks(Scanner *s)
 	*s->out++ = newline && written(s, 0) == '\'' && *s->at == '\'' ? '\n' : ' ';
 }
 
+/* Does a string that begins here have escapes, as E'...' has? */
+static bool
+follows_e(const Scanner *s)
+{
+	return (written(s, 0) == 'E' || written(s, 0) == 'e') &&
+		!continues_identifier(written(s, 1));
+}
+
 /* A quoted string or identifier; a doubled quote is the next one's beginning. */
 static void
 copy_quoted(Scanner *s)
 {
 	char		quote = *s->at;
-	bool		escapes = quote == '\'' &&
-	(written(s, 0) == 'E' || written(s, 0) == 'e') &&
-	!continues_identifier(written(s, 1));
+	bool		escapes = quote == '\'' && follows_e(s);
 
 	copy(s, 1);
 	while (s->at < s->end)
@@ -186,6 +193,147 @@ query_text_normalize(const char *query, size_t length, char *out)
 			copy_comment(&s);
 		else if (dollar > 0)
 			copy_dollar_quoted(&s, dollar);
+		else
+			copy(&s, 1);
+	}
+	return (size_t) (s.out - s.start);
+}
+
+/* Comments between stars become a space, so that what follows is no other word. */
+static void
+skip_comment(Scanner *s)
+{
+	int			depth = 0;
+
+	do
+	{
+		bool		begins = looking_at(s, "/*", 2);
+
+		if (begins || looking_at(s, "*/", 2))
+		{
+			depth += begins ? 1 : -1;
+			s->at += 2;
+		}
+		else
+			s->at++;
+	} while (depth > 0 && s->at < s->end);
+	if (s->out > s->start && !is_blank(written(s, 0)))
+		*s->out++ = ' ';
+	else if (s->at < s->end && is_blank(*s->at))
+		s->at++;
+}
+
+/* Writes a string that says nothing for what goes up to there. */
+static void
+replace(Scanner *s, const char *end, bool closed)
+{
+	static const char hidden[] = "'?'";
+	size_t		length = (size_t) (end - s->at);
+
+	if (closed && length == 2)
+	{
+		/* there is nothing in it */
+		copy(s, length);
+		return;
+	}
+	s->at = end;
+	if (length > strlen(hidden))
+		length = strlen(hidden);
+	memcpy(s->out, hidden, length);
+	s->out += length;
+}
+
+/*
+ * Where standard_conforming_strings is off, a backslash before a quote keeps
+ * the string open; a text does not say, so what follows counts as part of it.
+ */
+static void
+hide_string(Scanner *s)
+{
+	bool		escapes = follows_e(s);
+	bool		closed = false;
+	const char *at = s->at + 1;
+
+	while (at < s->end && !closed)
+	{
+		bool		last = s->end - at == 1;
+
+		if (*at == '\\' && !last && escapes)
+			at += 2;
+		else if (*at == '\\' && !last && at[1] == '\'')
+			at = s->end;
+		else if (*at == '\'' && !last && at[1] == '\'')
+			at += 2;
+		else if (*at == '\'' && s->end - at > 2 && at[1] == '\n' && at[2] == '\'')
+			at += 3;			/* it goes on in the next line */
+		else
+			closed = *at++ == '\'';
+	}
+	replace(s, at, closed);
+}
+
+static void
+hide_dollar_quoted(Scanner *s, size_t length)
+{
+	const char *at = s->at + length;
+
+	while ((size_t) (s->end - at) >= length && memcmp(at, s->at, length) != 0)
+		at++;
+	replace(s, (size_t) (s->end - at) >= length ? at + length : s->end, false);
+}
+
+/* Does the text begin with a word of what has a plan? */
+static bool
+has_plan(const char *line, size_t length)
+{
+	static const char *const words[] = {
+		"select", "insert", "update", "delete", "merge", "with", "values", "table",
+	};
+	char		blank[1];
+	Scanner		s = {line, line + length, blank, blank};
+	size_t		word = 0;
+
+	while (s.at < s.end && (is_blank(*s.at) || *s.at == '(' || looking_at(&s, "/*", 2)))
+	{
+		if (looking_at(&s, "/*", 2))
+			skip_comment(&s);
+		else
+			s.at++;
+	}
+	while (s.at + word < s.end && continues_identifier(s.at[word]))
+		word++;
+	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+	{
+		size_t		same = 0;
+
+		while (same < word && words[i][same] != '\0' &&
+			   (s.at[same] | 0x20) == words[i][same])
+			same++;
+		if (same == word && words[i][same] == '\0')
+			return word > 0;
+	}
+	return false;
+}
+
+size_t
+query_text_hide(char *line, size_t length)
+{
+	Scanner		s = {line, line + length, line, line};
+
+	if (has_plan(line, length))
+		return length;
+	while (s.at < s.end)
+	{
+		size_t		dollar = dollar_quote_length(&s);
+
+		if (*s.at == '\'')
+			hide_string(&s);
+		else if (*s.at == '"')
+			copy_quoted(&s);
+		else if (looking_at(&s, "/*", 2))
+			skip_comment(&s);
+		else if (dollar > 0)
+			hide_dollar_quoted(&s, dollar);
 		else
 			copy(&s, 1);
 	}

@@ -53,7 +53,9 @@ BEGIN
     SELECT k.query_id, k.query, d.datname, u.rolname, k.toplevel, t.calls,
            t.total_exec_time_ms, t.total_exec_time_ms / nullif(t.calls, 0),
            t.min_exec_time_ms, t.max_exec_time_ms, t.stddev_exec_time_ms,
-           t.total_exec_time_ms / nullif(sum(t.total_exec_time_ms) OVER (), 0) * 100,
+           -- the time of what a function runs is in that of its caller, too
+           CASE WHEN sum(t.total_exec_time_ms) FILTER (WHERE k.toplevel IS NOT FALSE) OVER () > 0 THEN
+               least(t.total_exec_time_ms / sum(t.total_exec_time_ms) FILTER (WHERE k.toplevel IS NOT FALSE) OVER () * 100, 100) END,
            t."rows", t.shared_blks_hit, t.shared_blks_read,
            t.shared_blks_hit::float8 / nullif(t.shared_blks_hit + t.shared_blks_read, 0),
            t.temp_blks_read + t.temp_blks_written, b.io_time, t.wal_bytes,
@@ -84,7 +86,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION dbmaint_top_statements(timestamptz, timestamptz, text, int) IS
-'The statements that did most in a range, by total_time, mean_time, max_time, stddev_time, calls, rows, blocks_hit, blocks_read, temp_blocks, io_time, wal_bytes or plan_time; at most max_rows (NULL: all). Times are of executions, in milliseconds; percent_of_total is the share of all statements'' time. min and max are NULL where they are not known (see dbmaint_statement_snapshots), io_time_ms is 0 unless track_io_timing is on. The names are NULL where the database or user is no more, the query where its text was not kept.';
+'The statements that did most in a range, by total_time, mean_time, max_time, stddev_time, calls, rows, blocks_hit, blocks_read, temp_blocks, io_time, wal_bytes or plan_time; at most max_rows (NULL: all). Times are of executions, in milliseconds; percent_of_total is the share of the time of all statements that clients sent; that of one that a function ran (toplevel is false, with pg_stat_statements.track = all) is of the same, in which its caller has it, too, and at most 100 where the caller has not ended. min and max are NULL where they are not known (see dbmaint_statement_snapshots), io_time_ms is 0 unless track_io_timing is on. The names are NULL where the database or user is no more, the query where its text was not kept.';
 
 CREATE FUNCTION dbmaint_slow_queries(
     from_at timestamptz, to_at timestamptz DEFAULT now(),
@@ -105,7 +107,7 @@ AS $$
      ORDER BY t.total_time_ms DESC
 $$;
 COMMENT ON FUNCTION dbmaint_slow_queries(timestamptz, timestamptz, float8) IS
-'The statements whose mean time in a range was above a threshold (NULL: dbmaint.slow_query_threshold), those first that took most time in all. Columns as in the runbooks; times in milliseconds; percent_of_total is the share of the time of all statements, slow or not.';
+'The statements whose mean time in a range was above a threshold (NULL: dbmaint.slow_query_threshold), those first that took most time in all. Columns as in the runbooks; times in milliseconds; percent_of_total is the share of the time of all statements, slow or not, as in dbmaint_top_statements().';
 
 CREATE VIEW dbmaint_slow_queries AS
 SELECT q.query, q.calls, q.total_time, q.mean_time, q.max_time, q."rows",

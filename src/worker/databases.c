@@ -59,6 +59,28 @@ forget_dropped(const DatabaseList *list)
 	message_log_forget_others(list->existing, list->existing_count);
 }
 
+/* Says once that what concerns the server has nobody to read it. */
+static void
+check_home(DatabaseList *list)
+{
+	bool		found = !setting_enabled || setting_home_database[0] == '\0';
+
+	for (int i = 0; i < list->wanted_count && !found; i++)
+		found = strcmp(NameStr(list->wanted[i].name), setting_home_database) == 0;
+	if (found)
+		list->warned_home[0] = '\0';
+	else if (strcmp(list->warned_home, setting_home_database) != 0)
+	{
+		strlcpy(list->warned_home, setting_home_database, NAMEDATALEN);
+		ereport(WARNING,
+				(errcode(ERRCODE_UNDEFINED_DATABASE),
+				 errmsg("dbmaint.home_database names \"%s\", which is no database that is sampled",
+						setting_home_database),
+				 errdetail("Nobody reads what concerns the whole server, and no alert on it fires."),
+				 errhint("Name a database that is sampled, or none for the first one, and reload.")));
+	}
+}
+
 void
 databases_scan(DatabaseList *list)
 {
@@ -117,6 +139,7 @@ databases_scan(DatabaseList *list)
 	MemoryContextSwitchTo(list->context);
 
 	forget_dropped(list);
+	check_home(list);
 	MemoryContextSwitchTo(TopMemoryContext);
 
 	shared_state->launcher_scan_at = list->scanned_at;

@@ -29,11 +29,13 @@ typedef struct DatabaseList
 	int			wanted_count;
 	TimestampTz scanned_at;
 	uint32		scanned_generation;
+	char		warned_home[NAMEDATALEN];	/* a home database that is none */
 } DatabaseList;
 
 /*
  * Reads pg_database anew, in a transaction of its own, and frees what was kept
- * of databases that are no more.  The list is zeroed before the first scan.
+ * of databases that are no more; warns where the home database is not wanted.
+ * The list is zeroed before the first scan.
  */
 extern void databases_scan(DatabaseList *list);
 

@@ -70,7 +70,6 @@ typedef struct Launcher
 	int			capacity;		/* children that there were then */
 	bool		warned_slots;
 	bool		warned_memory;
-	char		warned_home[NAMEDATALEN];	/* a home database that is none */
 } Launcher;
 
 static void
@@ -229,10 +228,7 @@ prune_slots(Launcher *launcher)
 	return running;
 }
 
-/*
- * Keeps since when the database's sampler is to run, so that nobody calls it
- * late for the time before.  The caller holds the lock.
- */
+/* Since when is the sampler to run, and may be late?  The caller holds the lock. */
 static void
 note_allowed(DatabaseSlot *slot, TimestampTz now)
 {
@@ -529,34 +525,10 @@ launcher_wait(TimestampTz until, uint32 wait_event)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* Says once that what concerns the server has nobody to read it. */
-static void
-check_home(Launcher *launcher)
-{
-	const DatabaseList *databases = &launcher->databases;
-	bool		found = !setting_enabled || setting_home_database[0] == '\0';
-
-	for (int i = 0; i < databases->wanted_count && !found; i++)
-		found = strcmp(NameStr(databases->wanted[i].name), setting_home_database) == 0;
-	if (found)
-		launcher->warned_home[0] = '\0';
-	else if (strcmp(launcher->warned_home, setting_home_database) != 0)
-	{
-		strlcpy(launcher->warned_home, setting_home_database, NAMEDATALEN);
-		ereport(WARNING,
-				(errcode(ERRCODE_UNDEFINED_DATABASE),
-				 errmsg("dbmaint.home_database names \"%s\", which is no database that is sampled",
-						setting_home_database),
-				 errdetail("Nobody reads what concerns the whole server, and no alert on it fires."),
-				 errhint("Name a database that is sampled, or none for the first one, and reload.")));
-	}
-}
-
 static void
 scan(Launcher *launcher)
 {
 	databases_scan(&launcher->databases);
-	check_home(launcher);
 	launcher->candidates =
 		MemoryContextAlloc(launcher->databases.context, sizeof(Candidate) *
 						   CHILD_KINDS * Max(launcher->databases.wanted_count, 1));

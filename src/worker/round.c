@@ -11,6 +11,7 @@
 
 #include "access/xact.h"
 #include "alert/alert.h"
+#include "catalog/pg_database.h"
 #include "collect/series.h"
 #include "commands/dbcommands.h"
 #include "history/history.h"
@@ -48,15 +49,14 @@ typedef struct Round
 	int64		expired;
 } Round;
 
-/* Does the database's sampler read anything?  The caller holds the lock. */
+/* Is the database's sampler to run, and did it?  The caller holds the lock. */
 static bool
 is_sampled(Oid database_oid)
 {
 	const DatabaseSlot *slot = OidIsValid(database_oid) ?
 	shared_slot_find(database_oid) : NULL;
 
-	return slot != NULL && slot->last_round_at != 0 &&
-		slot->state != DATABASE_ABSENT;
+	return slot != NULL && slot->allowed_at != 0 && slot->last_round_at != 0;
 }
 
 /*

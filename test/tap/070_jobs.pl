@@ -53,6 +53,20 @@ is(value(q{SELECT count(*) FROM dbmaint_job_history WHERE requested_by = 'app' A
 	'4', 'who asked, when, and how long it took are known');
 
 #
+# A table that goes while the command waits for it: nothing was done.
+#
+foreach my $kind (qw(vacuum analyze))
+{
+	$node->safe_psql('postgres', 'CREATE TABLE going (id int)');
+	my $dropper = session($node, 'postgres', 'BEGIN; LOCK TABLE going IN SHARE UPDATE EXCLUSIVE MODE');
+	my $job = enqueue_here($kind, 'going', '{"retry_after": "1s"}');
+	$node->poll_query_until('postgres', q{SELECT count(*) = 1 FROM pg_locks WHERE relation = 'going'::regclass AND NOT granted}) or die;
+	$dropper->{in} .= "DROP TABLE going; COMMIT;\n";
+	leave($dropper);
+	ends($job, qr/^(?:failed: [^;]*lock timeout; )*failed: .*relation public\.going does not exist any more$/, "$kind of a table that is dropped meanwhile fails");
+}
+
+#
 # What else is a target.
 #
 $node->safe_psql('postgres', q{

@@ -191,6 +191,15 @@ ok( $node->poll_query_until('postgres', q{SELECT count(*) > 0 FROM pg_file_setti
 configure("password=$password" . 'x' x 5000);
 sampled_again($node, 'postgres', 3);
 is(sql('SELECT state FROM dbmaint_pool_status()'), 'ok', 'a value that is refused leaves the one before');
+
+# Another process of the sampler, as where samplers take turns, knows the reason.
+configure('host=127.0.0.1 port=1 user=stats');
+$node->poll_query_until('postgres', 'SELECT failures_in_a_row >= 4 FROM dbmaint_pool_status()') or die;
+my $reason = sql('SELECT state FROM dbmaint_pool_status()');
+my $sampler = process_of($node, 'postgres');
+sql("SELECT pg_terminate_backend($sampler, 10000)");
+ok(process_of($node, 'postgres', $sampler) && sampled_again($node, 'postgres', 2), 'the sampler ends, and another one comes');
+is(sql('SELECT state FROM dbmaint_pool_status()'), $reason, "it leaves the reason: $reason");
 configure('');
 ok($node->poll_query_until('postgres', q{SELECT state = 'not configured' FROM dbmaint_pool_status()}), 'turned off');
 configure("host=127.0.0.1 port=$bouncer->{port} user=stats password=$password");

@@ -178,6 +178,17 @@ ok(wait_for($node, "error ~ 'loopback, private' FROM dbmaint_outbox WHERE channe
 sql($node, q{ALTER SYSTEM RESET dbmaint.notify_allowed_networks});
 sql($node, 'SELECT pg_reload_conf()');
 ok(wait_for($node, "state = 'sent' FROM dbmaint_outbox WHERE channel = 'well' AND incident_id = 402"), 'and served when it is again');
+# a log that takes no messages
+sql($node, 'ALTER SYSTEM SET log_min_messages = fatal');
+sql($node, 'SELECT pg_reload_conf()');
+queue($node, 'log', 403, 'trigger');
+ok(wait_for($node, "state = 'failed' AND error ~ 'log_min_messages is .fatal' FROM dbmaint_outbox WHERE channel = 'log' AND incident_id = 403"), 'a line that the log does not take has failed');
+sql($node, 'ALTER SYSTEM RESET log_min_messages');
+sql($node, 'SELECT pg_reload_conf()');
+ok($node->poll_query_until('postgres', "SHOW log_min_messages", 'warning'), 'and');
+queue($node, 'log', 404, 'trigger');
+ok(wait_for($node, "state <> 'queued' AND state <> 'sending' FROM dbmaint_outbox WHERE channel = 'log' AND incident_id = 404"), 'one that it may take');
+is(state_of($node, 'log'), 'sent/1', 'is sent');
 # nothing to do: the process leaves
 sql($node, "UPDATE dbmaint_outbox SET state = 'sent' WHERE state = 'queued'");
 ok(wait_for($node, "count(*) = 0 FROM pg_stat_activity WHERE backend_type = 'dbmaint notifier'"), 'a notifier without work leaves');

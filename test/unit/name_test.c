@@ -26,16 +26,26 @@ clip_utf8(const char *text, int length, int limit)
 static NameFields
 on(int year, int month, int day, int hour)
 {
-	NameFields	fields = {true, 0, 0, 0, false};
+	NameFields	fields = {true, 0, 0, 0, false, 0};
 
 	fields.local = calendar_days(year, month, day) * USECS_A_DAY + hour * INT64_C(3600000000);
+	return fields;
+}
+
+/* Of a range from the one day to the other. */
+static NameFields
+days(int year, int month, int day, int to_year, int to_month, int to_day)
+{
+	NameFields	fields = on(year, month, day, 0);
+
+	fields.local_end = on(to_year, to_month, to_day, 0).local;
 	return fields;
 }
 
 static NameFields
 ids(int64_t from, int64_t to)
 {
-	NameFields	fields = {false, 0, from, to, true};
+	NameFields	fields = {false, 0, from, to, true, 0};
 
 	return fields;
 }
@@ -89,6 +99,27 @@ patterns(void)
 	continues("old", on(2026, 1, 1, 0), "new", on(2026, 2, 1, 0), on(2026, 3, 1, 0), "no pattern");
 	continues("other", on(2026, 1, 1, 0), "t_2026_02", on(2026, 2, 1, 0), on(2026, 3, 1, 0), "no pattern");
 	continues("", on(2026, 1, 1, 0), "", on(2026, 2, 1, 0), on(2026, 3, 1, 0), "no pattern");
+}
+
+static void
+names_of_ends(void)
+{
+	const char *names[] = {"t_20261201"};
+	NameFields	november = days(2026, 11, 1, 2026, 12, 1);
+	NameFields	december = days(2026, 12, 1, 2027, 1, 1);
+	NamePattern pattern;
+
+	continues("t_20261101", days(2026, 10, 1, 2026, 11, 1), "t_20261201", november, december, "t_20270101");
+	continues("t_2026_11", days(2026, 10, 1, 2026, 11, 1), "t_2026_12", november, december, "t_2027_01");
+	continues("t_20261031", days(2026, 10, 1, 2026, 11, 1), "t_20261130", november, december, "t_20261231");
+	continues("t_2026_10_04", days(2026, 9, 28, 2026, 10, 5), "t_2026_10_11", days(2026, 10, 5, 2026, 10, 12), days(2026, 10, 12, 2026, 10, 19), "t_2026_10_18");
+
+	/*
+	 * what may be either is of the beginning, and one alone says nothing of
+	 * ends
+	 */
+	continues("t_2026_10", days(2026, 10, 1, 2026, 11, 1), "t_2026_11", november, december, "t_2026_12");
+	CHECK(!name_infer(names, &november, 1, &december, &pattern), "one name is enough");
 }
 
 static void
@@ -181,6 +212,7 @@ main(int argc, char **argv)
 {
 	check_begin(argc, argv);
 	run(patterns, "patterns are found and continued");
+	run(names_of_ends, "names of the ends of ranges, too");
 	run(one_name_that_changed, "one that was renamed does not matter");
 	run(defaults, "names where there is no pattern");
 	run(long_names, "names have at most 63 bytes and differ");

@@ -35,6 +35,40 @@ normalize(const char *text, size_t length)
 	return result;
 }
 
+/* Hide what is in memory of exactly this size. */
+static char *
+hide(const char *text)
+{
+	char	   *line = normalize(text, strlen(text));
+	size_t		length = strlen(line);
+	char	   *exact = malloc(length ? length : 1);
+	char	   *result = malloc(length + 1);
+	size_t		left;
+
+	memcpy(exact, line, length);
+	left = query_text_hide(exact, length);
+	if (left > length)
+		abort();
+	memcpy(result, exact, left);
+	result[left] = '\0';
+	free(exact);
+	free(line);
+	return result;
+}
+
+static void
+hides(const char *text, const char *expected, const char *name)
+{
+	char	   *got = hide(text);
+	int			same = strcmp(got, expected) == 0;
+
+	printf("%s %d - %s\n", same ? "ok" : "not ok", ++tests, name);
+	if (!same)
+		printf("# got [%s], expected [%s]\n", got, expected);
+	failures += !same;
+	free(got);
+}
+
 static void
 is(const char *text, const char *expected, const char *name)
 {
@@ -76,6 +110,59 @@ test_fuzz(void)
 	failures += broken != 0;
 }
 
+/*
+ * A constant of any bytes, told by either way to write one, leaves nothing of
+ * itself; cut anywhere, too.
+ */
+static void
+test_secrets(void)
+{
+	static const char alphabet[] = "'\"$aE-/* \n\\1_;";
+	static const char *const before[] = {
+		"ALTER ROLE x PASSWORD ", "DO ", "/* c */ CALL p(1,", "SET a TO b; DO\n", "COPY \"o'k\" FROM -- it's\n",
+	};
+	int			broken = 0;
+
+	for (int round = 0; round < 200000; round++)
+	{
+		char		text[200];
+		size_t		length;
+		size_t		inside = next_random() % 30;
+		int			way = (int) (next_random() % 3);
+		char	   *got;
+
+		strcpy(text, before[next_random() % 5]);
+		strcat(text, way == 0 ? "'" : way == 1 ? "E'" : "$q$");
+		length = strlen(text);
+		for (size_t i = 0; i < inside; i++)
+		{
+			char		c = next_random() % 3 == 0 ? '#' :
+			alphabet[next_random() % (sizeof(alphabet) - 1)];
+
+			if (way < 2 && c == '\'')
+				text[length++] = '\'';
+			else if (way == 1 && c == '\\')
+				text[length++] = '\\';
+			else if (way == 2 && c == '$')
+				c = '#';
+			text[length++] = c;
+		}
+		strcpy(text + length, way < 2 ? "', 1)" : "$q$, 1)");
+		length = strlen(text);
+		if (next_random() % 4 == 0)
+			text[length - next_random() % 10] = '\0';
+		got = hide(text);
+		if (strchr(got, '#') != NULL)
+		{
+			if (broken++ < 5)
+				printf("# [%s] becomes [%s]\n", text, got);
+		}
+		free(got);
+	}
+	printf("%s %d - nothing is left of a constant\n", broken ? "not ok" : "ok", ++tests);
+	failures += broken != 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -110,6 +197,36 @@ main(int argc, char **argv)
 	is("SELECT E'\\", "SELECT E'\\", "a lone backslash");
 	is("SELECT '\xc3\xa9  \xc3\xa9'  ,  \xc3\xa9", "SELECT '\xc3\xa9  \xc3\xa9' , \xc3\xa9", "other letters");
 	test_fuzz();
+
+	hides("SELECT 'a', $1", "SELECT 'a', $1", "what has a plan stays as it is");
+	hides(" ((wITh x AS (SELECT E'a') TABLE x))", "((wITh x AS (SELECT E'a') TABLE x))", "in parentheses, in any case");
+	hides("/* c */ VALUES ('a')", "/* c */ VALUES ('a')", "after a comment");
+	hides("SELECTED 'a'", "SELECTED '?'", "another word does not");
+	hides("TABLE$1 'a'", "TABLE$1 '?'", "nor one that goes on");
+	hides("SEL\x0c" "CT 'a'", "SEL CT '?'", "nor half a word");
+	hides("'a'", "'?'", "nor a constant");
+	hides("", "", "nor nothing");
+	hides("EXPLAIN SELECT 'a', \"b\", 1", "EXPLAIN SELECT '?', \"b\", 1", "constants of EXPLAIN");
+	hides("ALTER ROLE x PASSWORD 'it''s' VALID UNTIL ''", "ALTER ROLE x PASSWORD '?' VALID UNTIL ''", "a password");
+	hides("ALTER ROLE x PASSWORD 'open", "ALTER ROLE x PASSWORD '?'", "one that is cut");
+	hides("ALTER ROLE x PASSWORD 'o", "ALTER ROLE x PASSWORD '?", "to the last byte");
+	hides("ALTER ROLE x PASSWORD '", "ALTER ROLE x PASSWORD '", "before the first");
+	hides("DO $$ BEGIN PERFORM f('s'); END $$", "DO '?'", "the body of DO");
+	hides("DO LANGUAGE plpgsql $a$ $$s$$ $b$ $a$ ", "DO LANGUAGE plpgsql '?'", "by its tag");
+	hides("DO $a$ open $a", "DO '?'", "with half a tag");
+	hides("DO 'BEGIN f(''s''); END'", "DO '?'", "as a string");
+	hides("CALL p(E'a\\'b', 'c', U&'\\0441', B'1', n'x')", "CALL p(E'?', '?', U&'?', B'?', n'?')", "all kinds of strings");
+	hides("CALL p(e'a\\\\', 'c')", "CALL p(e'?', '?')", "a backslash that is one");
+	hides("SET x = 'a\\'s', 'b'", "SET x = '?'", "where the setting says whether a string ends, all the rest");
+	hides("SET x = 'a\\\\b', 'c'", "SET x = '?', '?'", "but not for any backslash");
+	hides("SET x = 'a'\n 'b', c", "SET x = '?', c", "a string on two lines");
+	hides("SET x = E'a' --c\n 'b\\'c', 'd'", "SET x = E'?', '?'", "with escapes in both");
+	hides("SET x = \"a'b\", 'c'", "SET x = \"a'b\", '?'", "quotes in an identifier");
+	hides("SET x = a/* PASSWORD 's' /* it's */ */$$b$$", "SET x = a '?'", "a comment is a space");
+	hides("/* 'a' */ SET x = y -- 'b'", "SET x = y", "comments go");
+	hides("SET x = a$$s$$", "SET x = a$$s$$", "dollars in a word are none");
+	hides("SET x /* open 's'", "SET x ", "an open comment");
+	test_secrets();
 
 	return check_end();
 }
