@@ -20,6 +20,7 @@
 #include "step/guard.h"
 #include "step/query.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/memutils.h"
 
 #define TEND_INTERVAL_US (60 * USECS_PER_SEC)
