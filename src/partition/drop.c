@@ -12,7 +12,6 @@
 #include "access/relation.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_inherits.h"
-#include "commands/trigger.h"
 #include "object/object.h"
 #include "partition/drop.h"
 #include "partition/foreign.h"
@@ -159,27 +158,11 @@ drop_look(Retirement *retirement, bool locked)
 		measure(retirement);
 }
 
-/* Does a foreign key refer to the parent's rows? Then DROP alone is refused. */
-static bool
-is_referenced(Oid relation)
-{
-	Relation	rel = relation_open(relation, NoLock);
-	bool		referenced = false;
-
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		if (RI_FKey_trigger_type(rel->trigdesc->triggers[i].tgfoid) == RI_TRIGGER_PK)
-			referenced = true;
-	}
-	relation_close(rel, NoLock);
-	return referenced;
-}
-
 bool
 drop_wants_lock(const Retirement *retirement)
 {
 	return OidIsValid(retirement->set->default_partition) ||
-		is_referenced(retirement->request->parent);
+		foreign_is_referenced(retirement->request->parent);
 }
 
 /*
@@ -303,7 +286,7 @@ drop_partitions(Retirement *retirement)
 	if (retirement->count == 0)
 		return;
 	detach = request->detach_only || request->move_to_schema != NULL ||
-		is_referenced(request->parent);
+		foreign_is_referenced(request->parent);
 	lock_all(retirement, detach);
 	/* somebody else may have dropped some before the locks were there */
 	if (retirement->invalidations != SharedInvalidMessageCounter)

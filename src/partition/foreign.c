@@ -87,6 +87,21 @@ foreign_locks_both(Oid table, LOCKMODE mode, const PoliteLock *own, int *count)
 	return add_locks(tables, mode, own, count);
 }
 
+bool
+foreign_is_referenced(Oid table)
+{
+	Relation	rel = relation_open(table, AccessShareLock);
+	bool		referenced = false;
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		if (RI_FKey_trigger_type(rel->trigdesc->triggers[i].tgfoid) == RI_TRIGGER_PK)
+			referenced = true;
+	}
+	relation_close(rel, NoLock);
+	return referenced;
+}
+
 void
 foreign_copy(Oid role, Oid from, Oid table, const char *quoted)
 {

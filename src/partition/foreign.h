@@ -30,6 +30,9 @@ extern PoliteLock *foreign_locks(Oid table, LOCKMODE mode, const PoliteLock *own
 /* And then those whose foreign keys refer to the table. */
 extern PoliteLock *foreign_locks_both(Oid table, LOCKMODE mode, const PoliteLock *own, int *count);
 
+/* Does a foreign key refer to the table's rows?  Then DROP alone is refused. */
+extern bool foreign_is_referenced(Oid table);
+
 /* Gives an empty table the foreign keys of another one, as the role. */
 extern void foreign_copy(Oid role, Oid from, Oid table, const char *quoted);
 

@@ -13,25 +13,10 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
+#include "partition/foreign.h"
 #include "partition/move.h"
 #include "partition/owner.h"
 #include "utils/builtins.h"
-
-/* Does a foreign key point at its rows? */
-static bool
-is_referenced(Oid relation)
-{
-	Relation	rel = relation_open(relation, AccessShareLock);
-	bool		referenced = false;
-
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		if (RI_FKey_trigger_type(rel->trigdesc->triggers[i].tgfoid) == RI_TRIGGER_PK)
-			referenced = true;
-	}
-	relation_close(rel, NoLock);
-	return referenced;
-}
 
 /* The publication that has it, whatever table of the tree is named in it. */
 static char *
@@ -57,7 +42,7 @@ move_obstacle(Oid owner, Oid default_partition)
 {
 	char	   *publication;
 
-	if (is_referenced(default_partition))
+	if (foreign_is_referenced(default_partition))
 		return "A foreign key refers to them: moving deletes them first, and what refers to them would go with them.";
 	publication = publication_of(owner, default_partition);
 	if (publication != NULL)
