@@ -37,12 +37,7 @@ find_extension(Extension *extension, Oid function)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("function \"%s\" is not one of the extension dbmaint",
 						get_func_name(function))));
-	if (strcmp(extension->version, DBMAINT_VERSION) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("extension version %s does not match version %s of the library",
-						extension->version, DBMAINT_VERSION),
-				 errhint("Run ALTER EXTENSION dbmaint UPDATE, or restart the server.")));
+	history_require_version(extension);
 }
 
 /*

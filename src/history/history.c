@@ -32,6 +32,17 @@
 /* given, since a call that leaves an argument out could be captured */
 #define EXPIRY_BATCH_ROWS 10000
 
+void
+history_require_version(const Extension *extension)
+{
+	if (strcmp(extension->version, DBMAINT_VERSION) != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension version %s does not match version %s of the library",
+						extension->version, DBMAINT_VERSION),
+				 errhint("Run ALTER EXTENSION dbmaint UPDATE, or restart the server.")));
+}
+
 bool
 history_find_extension(Extension *extension)
 {

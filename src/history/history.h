@@ -30,6 +30,9 @@ typedef struct Extension
  */
 extern bool history_find_extension(Extension *extension);
 
+/* Raises an error unless it is of the library's version. */
+extern void history_require_version(const Extension *extension);
+
 /* Returns the type of ours that has the name. */
 extern Oid	history_type(const Extension *extension, const char *name);
 

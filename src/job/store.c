@@ -37,12 +37,7 @@ job_open_tables(Extension *extension)
 	AcceptInvalidationMessages();
 	if (!history_find_extension(extension))
 		return false;
-	if (strcmp(extension->version, DBMAINT_VERSION) != 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("extension version %s does not match version %s of the library",
-						extension->version, DBMAINT_VERSION),
-				 errhint("Run ALTER EXTENSION dbmaint UPDATE, or restart the server.")));
+	history_require_version(extension);
 	return history_lock(extension, "dbmaint_job_queue") &&
 		history_lock(extension, "dbmaint_job_attempts");
 }

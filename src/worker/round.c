@@ -91,12 +91,7 @@ step_prepare(void *arg)
 	round->installed = history_find_extension(&round->extension);
 	if (round->installed)
 	{
-		if (strcmp(round->extension.version, DBMAINT_VERSION) != 0)
-			ereport(ERROR,
-					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-					 errmsg("extension version %s does not match version %s of the library",
-							round->extension.version, DBMAINT_VERSION),
-					 errhint("Run ALTER EXTENSION dbmaint UPDATE, or restart the server.")));
+		history_require_version(&round->extension);
 		find_home(round);
 		round->collection.schema = round->extension.schema;
 	}
