@@ -111,6 +111,18 @@ sampler_exit(DatabaseState state)
 	proc_exit(0);
 }
 
+/* Reads the configuration; what made rounds fail may be mended. */
+static void
+sampler_reload(void)
+{
+	ConfigReloadPending = false;
+	ProcessConfigFile(PGC_SIGHUP);
+
+	LWLockAcquire(shared_state->lock, LW_EXCLUSIVE);
+	my_slot->retry_at = 0;
+	LWLockRelease(shared_state->lock);
+}
+
 /*
  * Waits for the next turn or tick, or to be woken, and says whether it was;
  * absorbs every interrupt at once.
@@ -136,10 +148,7 @@ sampler_wait(uint32 wait_event)
 
 	CHECK_FOR_INTERRUPTS();
 	if (ConfigReloadPending)
-	{
-		ConfigReloadPending = false;
-		ProcessConfigFile(PGC_SIGHUP);
-	}
+		sampler_reload();
 	return (events & WL_LATCH_SET) != 0;
 }
 

@@ -151,6 +151,21 @@ $node->safe_psql('postgres', 'ALTER SYSTEM RESET ALL');
 $node->reload;
 ok(sampled_again($node, 'postgres', 2), 'an extension that was mended ends the back-off');
 
+# Nor does a sampler that begins to back off just when the cause ends, as may
+# happen to one that is woken by a commit that has not released its locks yet:
+# the back-off that it takes is by the settings that it had then.
+my $version = $node->safe_psql('postgres', "SELECT extversion FROM pg_extension WHERE extname = 'dbmaint'");
+$node->safe_psql('postgres', "ALTER SYSTEM SET dbmaint.sample_interval = '1h'");
+$node->reload;
+ok(status_is("next_due_at > clock_timestamp() + interval '250 s'"), 'samples are rare');
+$node->safe_psql('postgres', "UPDATE pg_extension SET extversion = '0' WHERE extname = 'dbmaint'");
+$node->safe_psql('postgres', 'CREATE EXTENSION pageinspect');
+ok(status_is("last_error LIKE 'extension: %does not match%' AND state = 'failing'"), 'a sampler that is woken fails');
+$node->safe_psql('postgres', "UPDATE pg_extension SET extversion = '$version' WHERE extname = 'dbmaint'");
+$node->safe_psql('postgres', 'ALTER SYSTEM RESET ALL');
+$node->reload;
+ok(sampled_again($node, 'postgres', 2), 'new settings end its back-off');
+
 # a lock on the history: samples fail while it lasts
 my $locker = session($node, 'postgres', 'BEGIN; LOCK TABLE performance_metrics IN ACCESS EXCLUSIVE MODE');
 ok($node->poll_query_until('template1', "SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'dbmaint sampler' AND wait_event_type = 'Lock'"), 'a sampler waits for its history');
