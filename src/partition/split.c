@@ -40,12 +40,17 @@
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 
-#define EXCLUDING_CHECK "dbmaint_split_range"
-
 static char *
 staging_name(Oid partition)
 {
 	return psprintf("dbmaint_split_%u", partition);
+}
+
+/* On another default partition; no name that somebody else would choose. */
+static char *
+excluding_name(Oid partition)
+{
+	return psprintf("dbmaint_split_%u_range", partition);
 }
 
 static char *
@@ -166,8 +171,8 @@ split_exclude(const Split *split)
 	if (split->is_default || !OidIsValid(set->default_partition))
 		return false;
 	lock_one(split, set->default_partition, AccessExclusiveLock);
-	owner_run(set->owner, psprintf("ALTER TABLE %s ADD CONSTRAINT " EXCLUDING_CHECK " CHECK (%s) NOT VALID",
-								   set_quoted_name(set->default_partition), set_outside(set, &split->range)));
+	owner_run(set->owner, psprintf("ALTER TABLE %s ADD CONSTRAINT %s CHECK (%s) NOT VALID", set_quoted_name(set->default_partition),
+								   excluding_name(split->partition), set_outside(set, &split->range)));
 	return true;
 }
 
@@ -177,7 +182,8 @@ split_validate(const Split *split)
 	const PartitionSet *set = split->set;
 
 	lock_one(split, set->default_partition, ShareUpdateExclusiveLock);
-	owner_run(set->owner, psprintf("ALTER TABLE %s VALIDATE CONSTRAINT " EXCLUDING_CHECK, set_quoted_name(set->default_partition)));
+	owner_run(set->owner, psprintf("ALTER TABLE %s VALIDATE CONSTRAINT %s", set_quoted_name(set->default_partition),
+								   excluding_name(split->partition)));
 }
 
 /* A partitioned table like the parent, that has nothing to do with it. */
@@ -325,11 +331,13 @@ move_rest(const Split *split, char **original)
 }
 
 static void
-drop_excluding_check(Oid owner, Oid default_partition)
+drop_excluding_check(Oid owner, Oid default_partition, Oid partition)
 {
+	char	   *name = excluding_name(partition);
+
 	if (OidIsValid(default_partition) &&
-		OidIsValid(get_relation_constraint_oid(default_partition, EXCLUDING_CHECK, true)))
-		owner_run(owner, psprintf("ALTER TABLE %s DROP CONSTRAINT " EXCLUDING_CHECK, set_quoted_name(default_partition)));
+		OidIsValid(get_relation_constraint_oid(default_partition, name, true)))
+		owner_run(owner, psprintf("ALTER TABLE %s DROP CONSTRAINT %s", set_quoted_name(default_partition), name));
 }
 
 bool
@@ -345,6 +353,7 @@ split_swap(const Split *split, char **original, TimestampTz *locked)
 	lock_all(split, locks, OidIsValid(set->default_partition) && !split->is_default ? 3 : 2, AccessExclusiveLock);
 	*locked = GetCurrentTimestamp();
 	split_require_shape(split);
+	split_refuse_users(split);
 	require_ranges(split);
 	if (!split_follow_last(split))
 		return false;
@@ -356,7 +365,7 @@ split_swap(const Split *split, char **original, TimestampTz *locked)
 	if (split->is_default)
 		move_rest(split, original);
 	else
-		drop_excluding_check(set->owner, set->default_partition);
+		drop_excluding_check(set->owner, set->default_partition, split->partition);
 	move_foreign_keys(split);
 	split_close(split, *original);
 	return true;
@@ -364,7 +373,7 @@ split_swap(const Split *split, char **original, TimestampTz *locked)
 
 /* The table that has such a CHECK, and is the role's to alter. */
 static Oid
-find_excluding_check(Oid role)
+find_excluding_check(Oid partition, Oid role)
 {
 	Relation	constraints = table_open(ConstraintRelationId, AccessShareLock);
 	Oid			found = InvalidOid;
@@ -372,7 +381,7 @@ find_excluding_check(Oid role)
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	ScanKeyInit(&key, Anum_pg_constraint_conname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(EXCLUDING_CHECK));
+	ScanKeyInit(&key, Anum_pg_constraint_conname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(excluding_name(partition)));
 	scan = systable_beginscan(constraints, ConstraintNameNspIndexId, true, NULL, 1, &key);
 	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{
@@ -402,7 +411,7 @@ void
 split_clear(Oid partition, Oid role, int window_ms)
 {
 	Oid			staging = capture_find(staging_name(partition), RELKIND_PARTITIONED_TABLE, role);
-	Oid			excluded = find_excluding_check(role);
+	Oid			excluded = find_excluding_check(partition, role);
 	Oid			referring = find_foreign_keys(partition, staging);
 	bool		captured = capture_exists(partition);
 	PoliteLock	own[2];
@@ -424,7 +433,7 @@ split_clear(Oid partition, Oid role, int window_ms)
 	if (count > 0)
 		polite_lock_all(psprintf("clear away what a split of \"%s\" left", set_relation_name(partition)), window_ms, locks, count);
 	if (OidIsValid(excluded))
-		drop_excluding_check(owner_of(excluded), excluded);
+		drop_excluding_check(owner_of(excluded), excluded, partition);
 	/* still a partition: its foreign keys are the parent's, and in force */
 	if (captured && !get_rel_relispartition(partition))
 		foreign_drop_stopped(owner_of(partition), partition, set_quoted_name(partition));

@@ -78,6 +78,12 @@ extern void split_look(Split *split);
 /* split_periods.c: the parts, without their names. */
 extern void split_find_periods(Split *split);
 
+/*
+ * Raises an error where a publication, a view or another object means the
+ * partition itself: also before the swap, since one may have come meanwhile.
+ */
+extern void split_refuse_users(const Split *split);
+
 /* Finds the partition's parent; raises an error where there is none. */
 extern Oid	split_parent(Oid partition);
 

@@ -252,6 +252,13 @@ refuse_dependents(const Split *split)
 			   psprintf("Make it mean \"%s\", or drop it.", split->set->name));
 }
 
+void
+split_refuse_users(const Split *split)
+{
+	refuse_published(split);
+	refuse_dependents(split);
+}
+
 static void
 find_partition(Split *split)
 {
@@ -308,8 +315,7 @@ split_look(Split *split)
 	relation_close(parent, NoLock);
 	relation_close(rel, NoLock);
 	find_partition(split);
-	refuse_published(split);
-	refuse_dependents(split);
+	split_refuse_users(split);
 	if (!split->set->has_grid)
 		create_refuse_unknown_grid(split->set);
 	drop_require_zone(split->set);

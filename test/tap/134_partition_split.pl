@@ -135,6 +135,14 @@ is(value("SELECT differs('$table')"), '', 'in another schema the rows are there'
 $table = split_disturbed('DETACH', "ALTER TABLE TABLE_ DETACH PARTITION TABLE__big", qr/^failed: "\w+" is not a partition/);
 is(value("SELECT count(*) FROM ${table}_big"), 1500, 'what was detached has its rows');
 is(value("SELECT count(*) FROM pg_constraint WHERE conrelid = '${table}_big'::regclass AND contype = 'f'"), 2, 'and its foreign keys');
+for my $case ([ 'a view', 'VIEW', "CREATE VIEW TABLE__seen AS SELECT * FROM TABLE__big", qr/^failed: cannot split partition "\w+_big" \(.*view public\.\w+_seen/ ],
+	[ 'a publication', 'PUBLICATION', "CREATE PUBLICATION TABLE__seen FOR TABLE TABLE__big", qr/^failed: cannot split partition "\w+_big" \(Publication "\w+_seen" has it/ ])
+{
+	my ($what, $class, $sql, $message) = @$case;
+	$table = split_disturbed($what, $sql, $message);
+	value("DROP $class ${table}_seen");
+	split_after($table, $what);
+}
 split_disturbed('DROP', "DROP TABLE TABLE__big", qr/^failed: relation public\.\w+ does not exist any more/);
 split_disturbed('another owner', "ALTER TABLE TABLE_ OWNER TO heir; ALTER TABLE TABLE__big OWNER TO heir", qr/$altered|^failed: (must be owner|permission denied)/);
 $table = split_disturbed('another partition', "DELETE FROM TABLE_ WHERE at >= '2026-01-05+00' AND at < '2026-01-06+00'; CREATE TABLE TABLE__x PARTITION OF TABLE_ FOR VALUES FROM ('2026-01-05+00') TO ('2026-01-06+00')", $altered, 1);

@@ -208,7 +208,7 @@ sub leftovers
 {
 	return value(q{
 		SELECT concat_ws(',', (SELECT string_agg(relname, ',') FROM pg_class WHERE relname ~ '^dbmaint_(split|changed|changes)_[0-9]+$' AND relkind IN ('r', 'p')),
-			(SELECT string_agg(conrelid::regclass || '.' || conname, ',') FROM pg_constraint WHERE conname IN ('dbmaint_range', 'dbmaint_split_range')),
+			(SELECT string_agg(conrelid::regclass || '.' || conname, ',') FROM pg_constraint WHERE conname = 'dbmaint_range' OR conname ~ '^dbmaint_split_\d+_range$'),
 			(SELECT string_agg(tgrelid::regclass || '.' || tgname, ',') FROM pg_trigger WHERE tgname ~ '^dbmaint_capture' OR (tgisinternal AND tgenabled <> 'O')))});
 }
 
