@@ -133,7 +133,8 @@ my $since = sql('SELECT clock_timestamp()');
 sql("INSERT INTO events SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 20000) AS i");
 $node->poll_query_until('postgres', q{SELECT pg_stat_get_tuples_inserted('events'::regclass) >= 20000});
 ($text, $cause, $found) = evidence('disk_free_ratio', '', $since);
-like($cause, qr/^table events grew by \d+ MB, \d+ % of what grew or is kept$/, 'a table that grew');
+like($cause, qr/^table events grew by \d+ MB, \d+ % of what grew or is kept$/, 'a table that grew')
+  or diag($text);
 sql("SELECT pg_create_physical_replication_slot('forgotten', true)");
 sql("INSERT INTO events SELECT i, repeat(md5(i::text), 20) FROM generate_series(1, 40000) AS i; SELECT pg_switch_wal(); SELECT pg_switch_wal()");
 ($text, $cause, $found) = evidence('slot_retained_bytes', 'forgotten');
