@@ -11,7 +11,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 our @EXPORT = qw(new_server last_sample sampled_since sampled_again
-  process_of launcher_of log_position log_since session leave);
+  process_of launcher_of no_sample_waits log_position log_since session leave);
 
 # A server that preloads dbmaint and samples once a second; what has a history
 # of its own is collected once, and hourly from then on.
@@ -57,6 +57,18 @@ sub sampled_again
 	my ($node, $database, $count) = @_;
 	return sampled_since($node, $database, last_sample($node, $database),
 		$count // 1);
+}
+
+# No sample since then came so late, of one a second, that it must have waited
+# for PgBouncer, which is given two seconds; a busy machine delays it, too.
+sub no_sample_waits
+{
+	my ($node, $since) = @_;
+	my $late_ms = $node->safe_psql('postgres', qq{
+		SELECT round(max(extract(epoch FROM late) * 1000)) FROM (
+			SELECT "timestamp" - lag("timestamp") OVER (ORDER BY "timestamp") - interval '1 s' AS late, "timestamp" AS at
+			FROM dbmaint_samples) AS s WHERE at > '$since'});
+	return cmp_ok($late_ms, '<', 1500, "no sample waited for it: $late_ms ms late at most");
 }
 
 # Waits for the database's sampler, returns its pid; never the one given.
