@@ -14,6 +14,7 @@
 #include "query_text.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <string.h>
 
 typedef struct Scanner
@@ -282,6 +283,45 @@ hide_dollar_quoted(Scanner *s, size_t length)
 	replace(s, (size_t) (s->end - at) >= length ? at + length : s->end, false);
 }
 
+/* Is that the last word that was written, in any case? */
+static bool
+wrote_word(const Scanner *s, const char *end, const char *word)
+{
+	size_t		length = strlen(word);
+
+	if ((size_t) (end - s->start) < length ||
+		(end - s->start > (ptrdiff_t) length && continues_identifier(end[-1 - (ptrdiff_t) length])))
+		return false;
+	for (size_t i = 0; i < length; i++)
+	{
+		if ((end[(ptrdiff_t) i - (ptrdiff_t) length] | 0x20) != word[i])
+			return false;
+	}
+	return true;
+}
+
+/* Is what comes next, in a text with SET, the value of a setting? */
+static bool
+value_follows(const Scanner *s)
+{
+	const char *end = s->out;
+
+	while (end > s->start && is_blank(end[-1]))
+		end--;
+	return end > s->start && (end[-1] == '=' || end[-1] == ',' || wrote_word(s, end, "to"));
+}
+
+/* A setting takes its value in double quotes, too. */
+static void
+hide_identifier(Scanner *s)
+{
+	const char *at = s->at + 1;
+
+	while (at < s->end && (*at != '"' || (s->end - at > 1 && at[1] == '"')))
+		at += *at == '"' ? 2 : 1;
+	replace(s, at < s->end ? at + 1 : at, at < s->end);
+}
+
 /* Does the text begin with a word of what has a plan? */
 static bool
 has_plan(const char *line, size_t length)
@@ -319,6 +359,7 @@ size_t
 query_text_hide(char *line, size_t length)
 {
 	Scanner		s = {line, line + length, line, line};
+	bool		sets = false;
 
 	if (has_plan(line, length))
 		return length;
@@ -328,6 +369,8 @@ query_text_hide(char *line, size_t length)
 
 		if (*s.at == '\'')
 			hide_string(&s);
+		else if (*s.at == '"' && sets && value_follows(&s))
+			hide_identifier(&s);
 		else if (*s.at == '"')
 			copy_quoted(&s);
 		else if (looking_at(&s, "/*", 2))
@@ -335,7 +378,11 @@ query_text_hide(char *line, size_t length)
 		else if (dollar > 0)
 			hide_dollar_quoted(&s, dollar);
 		else
+		{
+			/* of a word that ends here */
+			sets = sets || (!continues_identifier(*s.at) && wrote_word(&s, s.out, "set"));
 			copy(&s, 1);
+		}
 	}
 	return (size_t) (s.out - s.start);
 }

@@ -27,8 +27,9 @@ extern size_t query_text_normalize(const char *query, size_t length, char *out);
 /*
  * Take the string constants out of a normalized text, in its own memory, unless
  * it is one of a statement that has a plan: those of all others are as they
- * were sent, passwords and the bodies of DO included.  Each becomes '?', and a
- * comment a space, as it may be what was a constant.  Returns the length.
+ * were sent, passwords and the bodies of DO included.  Each becomes '?', as does the value
+ * of a setting in double quotes, and a comment a space, as it may be what was a
+ * constant.  Returns the length.
  */
 extern size_t query_text_hide(char *line, size_t length);
 

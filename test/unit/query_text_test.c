@@ -111,8 +111,8 @@ test_fuzz(void)
 }
 
 /*
- * A constant of any bytes, told by either way to write one, leaves nothing of
- * itself; cut anywhere, too.
+ * A constant of any bytes, told by either way to write one, or the value of a
+ * setting in double quotes, leaves nothing of itself; cut anywhere, too.
  */
 static void
 test_secrets(void)
@@ -128,11 +128,11 @@ test_secrets(void)
 		char		text[200];
 		size_t		length;
 		size_t		inside = next_random() % 30;
-		int			way = (int) (next_random() % 3);
+		int			way = (int) (next_random() % 4);
 		char	   *got;
 
-		strcpy(text, before[next_random() % 5]);
-		strcat(text, way == 0 ? "'" : way == 1 ? "E'" : "$q$");
+		strcpy(text, way == 3 ? "SET a.b TO " : before[next_random() % 5]);
+		strcat(text, way == 0 ? "'" : way == 1 ? "E'" : way == 2 ? "$q$" : "\"");
 		length = strlen(text);
 		for (size_t i = 0; i < inside; i++)
 		{
@@ -145,9 +145,11 @@ test_secrets(void)
 				text[length++] = '\\';
 			else if (way == 2 && c == '$')
 				c = '#';
+			else if (way == 3 && c == '"')
+				text[length++] = '"';
 			text[length++] = c;
 		}
-		strcpy(text + length, way < 2 ? "', 1)" : "$q$, 1)");
+		strcpy(text + length, way < 2 ? "', 1)" : way == 2 ? "$q$, 1)" : "\", 1)");
 		length = strlen(text);
 		if (next_random() % 4 == 0)
 			text[length - next_random() % 10] = '\0';
@@ -221,7 +223,12 @@ main(int argc, char **argv)
 	hides("SET x = 'a\\\\b', 'c'", "SET x = '?', '?'", "but not for any backslash");
 	hides("SET x = 'a'\n 'b', c", "SET x = '?', c", "a string on two lines");
 	hides("SET x = E'a' --c\n 'b\\'c', 'd'", "SET x = E'?', '?'", "with escapes in both");
-	hides("SET x = \"a'b\", 'c'", "SET x = \"a'b\", '?'", "quotes in an identifier");
+	hides("ALTER TABLE \"a'b\" RENAME TO \"c\"", "ALTER TABLE \"a'b\" RENAME TO \"c\"", "quotes in an identifier");
+	hides("SET x = \"a'b\", 'c'", "SET x = '?', '?'", "a setting's value in double quotes");
+	hides("set \"x\".y to \"a\"\"b\" , \"c", "set \"x\".y to '?' , '?", "in any case, a list, one that is cut");
+	hides("ALTER ROLE \"x\" SET \"y.z\" TO\"abc\"", "ALTER ROLE \"x\" SET \"y.z\" TO'?'", "of a role");
+	hides("SET x = \"", "SET x = '", "before the first byte of one");
+	hides("ALTER TABLE \"reset\" OWNER TO \"set\"", "ALTER TABLE \"reset\" OWNER TO \"set\"", "another word is not SET");
 	hides("SET x = a/* PASSWORD 's' /* it's */ */$$b$$", "SET x = a '?'", "a comment is a space");
 	hides("/* 'a' */ SET x = y -- 'b'", "SET x = y", "comments go");
 	hides("SET x = a$$s$$", "SET x = a$$s$$", "dollars in a word are none");
